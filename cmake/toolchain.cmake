@@ -1,0 +1,23 @@
+# Warnings, sanitizers, and the tools that make builds fast where they are installed.
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion)
+if(SELFAGENT_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(SELFAGENT_SANITIZE)
+  add_compile_options(-fsanitize=${SELFAGENT_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${SELFAGENT_SANITIZE})
+  if(SELFAGENT_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Precompiled headers need these two: ccache otherwise refuses every translation unit that uses one.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
