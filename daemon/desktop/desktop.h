@@ -1,0 +1,139 @@
+// The interfaces through which the rest of the program sees and touches a desktop.
+//
+// Every method may block for a round trip to the X server, may be called on any thread, and throws
+// Error(unavailable) while the display is away; the implementation reconnects by itself at the next call.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "desktop/geometry.h"
+#include "image/pixels.h"
+
+namespace selfagent {
+
+enum class Button { left, middle, right, back, forward };
+enum class Modifier { ctrl, shift, alt, super };
+
+/// How the screen came to rest after an action.
+struct Settled {
+  bool changed = false;            ///< Something was drawn after the watch was armed.
+  Rect area;                       ///< Bounding box of what was drawn; empty if nothing was.
+  milliseconds first_change{0};    ///< From the call of settle() to the first damage.
+  milliseconds rest{0};            ///< From the call of settle() to the end of the last unrest.
+  bool timed_out = false;          ///< The screen was still changing at the limit.
+};
+
+/// Collects damage from its construction on, so it must be made before the input is sent.
+class ScreenWatch {
+ public:
+  virtual ~ScreenWatch() = default;
+  /// Waits for a first change (at most `grace`), then until nothing was drawn for `quiet`, at most `limit` in all.
+  virtual Settled settle(milliseconds grace, milliseconds quiet, milliseconds limit,
+                         const std::stop_token& stop) = 0;
+};
+
+class Screen {
+ public:
+  virtual ~Screen() = default;
+  virtual Size size() = 0;
+  /// Copies `area` of the screen; with the pointer's image drawn into it if `cursor`.
+  /// Throws Error(invalid_argument) if `area` is not inside the screen.
+  virtual Pixels capture(Rect area, bool cursor) = 0;
+  virtual std::unique_ptr<ScreenWatch> watch() = 0;
+};
+
+/// Positions outside the screen throw Error(invalid_argument) with the valid range. Buttons and modifiers that a
+/// call pressed are released when it ends, however it ends.
+class Pointer {
+ public:
+  virtual ~Pointer() = default;
+  virtual Point position() = 0;
+  virtual void move(Point to) = 0;
+  virtual void click(Point at, Button button, int count, const std::vector<Modifier>& modifiers,
+                     const std::stop_token& stop) = 0;
+  /// Presses once at the first point, moves through the path, releases once at the last point.
+  virtual void drag(const std::vector<Point>& path, Button button,
+                    const std::vector<Modifier>& modifiers, const std::stop_token& stop) = 0;
+  /// `dx`, `dy` in notches; positive is right and down.
+  virtual void scroll(Point at, int dx, int dy, const std::vector<Modifier>& modifiers,
+                      const std::stop_token& stop) = 0;
+  /// Presses or releases a button and leaves it so: release_all() or the opposite call ends it.
+  virtual void set_button(Button button, bool down) = 0;
+  /// Releases every button and key that this program holds down.
+  virtual void release_all() = 0;
+};
+
+/// How a text was typed.
+struct Typed {
+  size_t characters = 0;  ///< Code points that were sent.
+  size_t borrowed = 0;    ///< Distinct characters that needed a spare keycode.
+};
+
+class Keyboard {
+ public:
+  virtual ~Keyboard() = default;
+  /// Types `text` as if on a keyboard; "\n" is Return, "\t" is Tab. See x11/keyboard.h for the mechanism.
+  virtual Typed type(const std::string& text, const std::stop_token& stop) = 0;
+  /// Presses chords such as "ctrl+shift+t"; several are separated by spaces. Keeps the last key of each chord down
+  /// for `hold`. Throws Error(invalid_argument) naming an unknown key and the nearest known ones.
+  virtual void press(const std::string& keys, milliseconds hold, const std::stop_token& stop) = 0;
+};
+
+struct Window {
+  uint64_t id = 0;
+  std::string title;
+  std::string window_class;  ///< WM_CLASS, class part.
+  int pid = 0;               ///< 0 if unknown.
+  Rect geometry;             ///< Client area in screen pixels.
+  int desktop = 0;           ///< Workspace number, -1 for all.
+  bool active = false;
+  bool minimized = false;
+  bool maximized = false;
+};
+
+enum class WindowAction { activate, close, minimize, maximize, restore, move, resize };
+
+class Windows {
+ public:
+  virtual ~Windows() = default;
+  /// Top-level windows, bottom to top where the window manager tells the stacking order.
+  virtual std::vector<Window> list() = 0;
+  virtual std::optional<Window> active() = 0;
+  /// Carries out `action` and waits until the window manager has done it or `limit` is over.
+  /// Throws Error(not_found) for an unknown id. move takes x, y of `to`; resize takes width, height.
+  virtual void apply(uint64_t id, WindowAction action, Rect to, milliseconds limit,
+                     const std::stop_token& stop) = 0;
+};
+
+class Clipboard {
+ public:
+  virtual ~Clipboard() = default;
+  /// The text of the CLIPBOARD selection, "" if nobody owns it. Gives up after 2 s with Error(timeout).
+  virtual std::string text(const std::stop_token& stop) = 0;
+  /// Owns CLIPBOARD (and PRIMARY) with `text` until another program takes it.
+  virtual void set_text(const std::string& text) = 0;
+};
+
+class Desktop {
+ public:
+  virtual ~Desktop() = default;
+  virtual Screen& screen() = 0;
+  virtual Pointer& pointer() = 0;
+  virtual Keyboard& keyboard() = 0;
+  virtual Windows& windows() = 0;
+  virtual Clipboard& clipboard() = 0;
+  /// The display's name, e.g. ":1".
+  virtual std::string display() const = 0;
+  /// "" if the display answers, otherwise a sentence that says what is wrong. Blocks for a round trip.
+  virtual std::string problem() = 0;
+};
+
+}  // namespace selfagent

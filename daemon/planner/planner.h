@@ -1,0 +1,56 @@
+// The planner: takes an instruction, looks at the screen, asks a model, acts through the tools, until it is done.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "llm/client.h"
+#include "store/store.h"
+#include "tool/registry.h"
+
+namespace selfagent {
+
+struct PlannerSettings {
+  int max_steps = 200;                      ///< model calls in one run
+  std::chrono::seconds max_time{3600};      ///< wall time of one run
+};
+
+struct RunRequest {
+  std::string conversation_id;
+  std::string job_id;
+  std::string prompt;
+  std::chrono::seconds max_time{0};  ///< 0: the setting
+};
+
+struct RunOutcome {
+  JobState state = JobState::succeeded;  ///< succeeded, failed or cancelled
+  std::string reason;                    ///< "" when succeeded; otherwise a sentence
+  std::string reply;
+  int steps = 0;
+};
+
+/// Makes the context of one tool call. Given by the wiring.
+using ContextFactory = std::function<ToolContext(std::stop_token, Deadline)>;
+
+/// Thread-safe; each run uses its caller's thread and blocks it.
+class Planner {
+ public:
+  Planner(const Registry& registry, Store& store, ContextFactory contexts, LlmSettings model,
+          PlannerSettings settings);
+  ~Planner();
+
+  /// Runs `request` to its end and appends every event of docs/protocol.md from user_message to run_finished. A
+  /// prompt that begins with "/" is a chat command. Takes effect of `stop` at once, even while the model is being
+  /// waited for. Never throws; failures are the outcome.
+  RunOutcome run(const RunRequest& request, const std::stop_token& stop);
+
+  const LlmSettings& model() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace selfagent

@@ -1,0 +1,72 @@
+// The world in which tools act: which user they are, where their files are, how they start programs.
+//
+// The model's hands must not reach the daemon's pockets: when the daemon runs as root with a sandbox user, every
+// process it starts for a tool runs as that user (setresuid, supplementary groups, minimal environment, no
+// inherited descriptors), and every file it touches for a tool is touched with that user's rights (AsUser).
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace selfagent {
+
+/// Who tools are. Constant after construction; thread-safe.
+class Sandbox {
+ public:
+  struct Settings {
+    std::string user;                 ///< Name of the sandbox user; "" is the user of this process.
+    std::filesystem::path workspace;  ///< Relative paths of tools start here; created if missing.
+    std::string display;              ///< DISPLAY for started programs, e.g. ":1".
+  };
+
+  /// Throws Error(invalid_argument) for an unknown user, or if this process may not become it.
+  explicit Sandbox(Settings settings);
+
+  /// True if tools run as another user than this process.
+  bool switches_user() const { return switches_; }
+  const std::string& user() const { return user_; }
+  uid_t uid() const { return uid_; }
+  gid_t gid() const { return gid_; }
+  const std::vector<gid_t>& groups() const { return groups_; }
+  const std::filesystem::path& home() const { return home_; }
+  const std::filesystem::path& workspace() const { return workspace_; }
+  const std::string& shell() const { return shell_; }
+
+  /// The environment of started programs: HOME, USER, PATH, LANG, DISPLAY, SHELL, XDG_RUNTIME_DIR if it exists,
+  /// pagers off; nothing of the daemon's own.
+  std::map<std::string, std::string> environment() const;
+
+  /// `path` made absolute: "~" is home, relative ones start in the workspace. Does not touch the file system.
+  std::filesystem::path resolve(const std::string& path) const;
+
+ private:
+  std::string user_;
+  uid_t uid_ = 0;
+  gid_t gid_ = 0;
+  std::vector<gid_t> groups_;
+  std::filesystem::path home_;
+  std::filesystem::path workspace_;
+  std::string shell_;
+  std::string display_;
+  bool switches_ = false;
+};
+
+/// While alive, file system access of this thread has the sandbox user's rights (setfsuid, setfsgid, setgroups of
+/// this thread alone). Does nothing if the sandbox does not switch users. Must end on the thread it began on.
+/// Source: setfsuid(2), credentials(7): credentials are an attribute of the thread.
+class AsUser {
+ public:
+  explicit AsUser(const Sandbox& sandbox);
+  ~AsUser();
+  AsUser(const AsUser&) = delete;
+  AsUser& operator=(const AsUser&) = delete;
+
+ private:
+  bool switched_ = false;
+};
+
+}  // namespace selfagent

@@ -1,0 +1,107 @@
+// The durable memory of the daemon: one SQLite database (WAL) and a folder of pictures.
+//
+// The event log is append-only and is the truth: the chat page, the prompt and /status are views of it. What
+// append() has returned survives kill -9. Source of the schema: store.cc.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace selfagent {
+
+/// One fact. `kind` and `data` are listed in docs/protocol.md.
+struct Event {
+  int64_t seq = 0;  ///< Position in the log, 0 for transient events, which are not stored.
+  int64_t ts_ms = 0;
+  std::string conversation_id;  ///< "" if it belongs to no conversation.
+  std::string job_id;
+  std::string kind;
+  Json data;  ///< An object.
+};
+
+struct Conversation {
+  std::string id;  ///< "c-" and 16 hexadecimal digits
+  std::string title;
+  int64_t created_ms = 0;
+  int64_t updated_ms = 0;
+};
+
+enum class JobState { queued, running, succeeded, failed, cancelled, interrupted };
+const char* to_string(JobState state);
+
+struct Job {
+  std::string id;               ///< "j-" and 16 hexadecimal digits
+  std::string kind;             ///< prompt, shell, python, typescript, gui
+  std::string text;             ///< The prompt or the code.
+  std::string conversation_id;  ///< "" for code jobs
+  JobState state = JobState::queued;
+  int64_t created_ms = 0;
+  int64_t started_ms = 0;   ///< 0: not started
+  int64_t finished_ms = 0;  ///< 0: not finished
+  std::optional<int> exit_code;
+  std::string reply;
+  std::string error;
+  int timeout_s = 0;
+};
+
+/// Thread-safe: one connection behind one mutex. Throws Error(resource_exhausted) when the disk is full; nothing that
+/// was confirmed is lost then, and the next call tries again.
+class Store {
+ public:
+  /// Opens or creates `folder` (mode 0700). Jobs that were running become interrupted, with the events that say so
+  /// (run_finished for planner jobs with state "interrupted").
+  explicit Store(const std::filesystem::path& folder);
+  ~Store();
+
+  /// Appends, makes durable, then tells the subscribers. Returns the event with its seq and time.
+  Event append(const std::string& conversation_id, const std::string& job_id,
+               const std::string& kind, Json data);
+  /// Tells the subscribers only.
+  void announce(const std::string& conversation_id, const std::string& job_id,
+                const std::string& kind, Json data);
+
+  /// Events after `after`, oldest first; of the conversation, or of the job if `conversation_id` is "".
+  std::vector<Event> events(const std::string& conversation_id, const std::string& job_id,
+                            int64_t after, size_t limit) const;
+
+  using Listener = std::function<void(const Event&)>;
+  /// Unsubscribes when destroyed; after that no call of the listener is running or will come.
+  class Subscription {
+   public:
+    virtual ~Subscription() = default;
+  };
+  /// `listener` is called on the appending thread, in order, and must be quick and must not call the store.
+  [[nodiscard]] std::unique_ptr<Subscription> subscribe(Listener listener);
+
+  Conversation create_conversation(const std::string& title);
+  std::vector<Conversation> conversations() const;  ///< newest first
+  std::optional<Conversation> conversation(const std::string& id) const;
+
+  void insert_job(const Job& job);
+  /// Replaces the row of `job.id` and appends a `state` event if the state differs from the stored one.
+  void update_job(const Job& job);
+  std::optional<Job> job(const std::string& id) const;
+  std::vector<Job> jobs(size_t limit) const;        ///< newest first
+  std::vector<Job> jobs_in(JobState state) const;   ///< oldest first
+
+  /// Stores a picture under its SHA-256 (atomic; once), returns the 64 digits.
+  std::string put_blob(const std::string& bytes);
+  /// The bytes, or nothing for an unknown or malformed name.
+  std::optional<std::string> blob(const std::string& sha256) const;
+
+  /// "" if a row can be written now, otherwise a sentence (disk full, read-only).
+  std::string problem() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace selfagent

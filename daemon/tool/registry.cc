@@ -1,0 +1,78 @@
+#include "tool/registry.h"
+
+#include <regex>
+
+#include "base/log.h"
+
+namespace selfagent {
+
+void Registry::add(Tool tool) {
+  static const std::regex allowed("^[a-z][a-z0-9_]{0,39}$");
+  if (!std::regex_match(tool.name, allowed)) {
+    throw Error(ErrorCode::conflict, "\"" + tool.name + "\" is not a legal tool name");
+  }
+  const std::string name = tool.name;
+  if (!tools_.emplace(name, std::move(tool)).second) {
+    throw Error(ErrorCode::conflict, "there are two tools called \"" + name + "\"");
+  }
+}
+
+const Tool* Registry::find(const std::string& name) const {
+  const auto at = tools_.find(name);
+  return at == tools_.end() ? nullptr : &at->second;
+}
+
+std::string Registry::unknown(const std::string& name) const {
+  std::vector<std::string> names;
+  std::string list;
+  for (const auto& [known, tool] : tools_) {
+    names.push_back(known);
+    list += (list.empty() ? "" : ", ") + known;
+  }
+  const std::string near = nearest_word(name, names);
+  return "there is no tool \"" + name + "\"" +
+         (near.empty() ? "" : ", did you mean \"" + near + "\"?") + " (known: " + list + ")";
+}
+
+ToolResult call_tool(const Tool& tool, const Json& arguments, ToolContext& context) {
+  try {
+    return tool.run(arguments, context);
+  } catch (const ParameterError&) {
+    throw;
+  } catch (const Error& error) {
+    ToolResult result = ToolResult::text(tool.name + " failed: " + error.what());
+    result.is_error = true;
+    return result;
+  } catch (const std::exception& error) {
+    log::error("{} threw {}", tool.name, error.what());
+    ToolResult result = ToolResult::text(tool.name + " failed unexpectedly: " + error.what());
+    result.is_error = true;
+    return result;
+  }
+}
+
+std::string result_json(const ToolResult& result) {
+  std::string out = R"({"content":[)";
+  bool first = true;
+  for (const auto& block : result.content) {
+    if (!first) out += ',';
+    first = false;
+    if (block.image) {
+      out.reserve(out.size() + block.image->base64.size() + 256);
+      out += R"({"type":"image","data":")";
+      out += block.image->base64;
+      out += R"(","mimeType":")";
+      out += block.image->mime;
+      out += R"("})";
+    } else {
+      out += R"({"type":"text","text":)";
+      append_json_string(out, block.text);
+      out += '}';
+    }
+  }
+  out += R"(],"isError":)";
+  out += result.is_error ? "true}" : "false}";
+  return out;
+}
+
+}  // namespace selfagent

@@ -1,0 +1,108 @@
+// A tool: name, text, schema, annotations and handler, as one value.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "desktop/desktop.h"
+#include "image/encoded_image.h"
+#include "schema/param.h"
+
+namespace selfagent {
+
+class Sandbox;  // process/sandbox.h
+
+/// Hints for clients; all four are always sent. Source: MCP 2025-11-25, ToolAnnotations.
+struct Annotations {
+  bool read_only;
+  bool destructive;
+  bool idempotent;
+  bool open_world;
+};
+
+/// One block of a result: text, or a picture when `image` is set.
+struct Content {
+  std::string text;
+  EncodedImagePtr image;
+};
+
+/// What a tool answers. A tool that ran and failed has `is_error`.
+struct ToolResult {
+  std::vector<Content> content;
+  bool is_error = false;
+
+  static ToolResult text(std::string text) { return {{{std::move(text), nullptr}}, false}; }
+  ToolResult& add(std::string text) {
+    content.push_back({std::move(text), nullptr});
+    return *this;
+  }
+  ToolResult& add(EncodedImagePtr image) {
+    content.push_back({"", std::move(image)});
+    return *this;
+  }
+};
+
+/// The world as a handler may reach it; tests pass fakes. One per call, used on that call's thread.
+struct ToolContext {
+  Desktop& desktop;
+  Sandbox& sandbox;
+  std::stop_token stop;
+  Deadline deadline = Deadline::never();
+  /// Reports progress in 0 to 1 with a message; may be called from the handler's thread only.
+  std::function<void(double, const std::string&)> progress = [](double, const std::string&) {};
+};
+
+/// See make_tool. Immutable; run() may be called on several threads at once.
+struct Tool {
+  std::string name;
+  std::string title;
+  std::string description;
+  Annotations annotations;
+  Json input_schema;
+  /// Throws ParameterError before the handler runs, any Error after.
+  std::function<ToolResult(const Json& arguments, ToolContext&)> run;
+};
+
+template <class Args>
+struct ToolSpec {
+  std::string name;
+  std::string title;
+  std::string description;
+  Annotations annotations;
+  ParamList<Args> params;
+  std::function<ToolResult(const Args&, ToolContext&)> run;
+};
+
+/// Joins a handler with the decoder of its parameters.
+template <class Args>
+Tool make_tool(ToolSpec<Args> spec) {
+  Json schema = spec.params.schema();
+  auto run = [params = std::move(spec.params), handler = std::move(spec.run)](
+                 const Json& arguments, ToolContext& context) {
+    return handler(params.decode(arguments), context);
+  };
+  return {std::move(spec.name),   std::move(spec.title), std::move(spec.description),
+          spec.annotations, std::move(schema),     std::move(run)};
+}
+
+template <>
+struct EnumWords<Button> {
+  static constexpr std::array words{"left", "middle", "right", "back", "forward"};
+};
+template <>
+struct EnumWords<Modifier> {
+  static constexpr std::array words{"ctrl", "shift", "alt", "super"};
+};
+template <>
+struct EnumWords<WindowAction> {
+  static constexpr std::array words{"activate", "close", "minimize", "maximize",
+                                    "restore",  "move",  "resize"};
+};
+
+}  // namespace selfagent
