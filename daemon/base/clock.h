@@ -14,7 +14,8 @@ using std::chrono::milliseconds;
 class Deadline {
  public:
   explicit Deadline(Clock::time_point at) : at_(at) {}
-  /// A deadline so far away that it does not matter (24 h: waits convert it to ms without overflow).
+  /// A deadline so far away that it does not matter (24 h: waits convert it to ms without
+  /// overflow).
   static Deadline never() { return after(std::chrono::hours(24)); }
   static Deadline after(Clock::duration time) { return Deadline(Clock::now() + time); }
 

@@ -1,4 +1,5 @@
-// The one exception type: a code for programs and a sentence for the reader, who is usually a language model.
+// The one exception type: a code for programs and a sentence for the reader, who is usually a
+// language model.
 #pragma once
 
 #include <stdexcept>
@@ -33,8 +34,8 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
-/// An Error for a failed system call: "`what`: `strerror(error_number)`", with the code that fits errno
-/// (ENOENT not_found, EACCES/EPERM permission_denied, ENOSPC/EMFILE resource_exhausted, ...).
+/// An Error for a failed system call: "`what`: `strerror(error_number)`", with the code that fits
+/// errno (ENOENT not_found, EACCES/EPERM permission_denied, ENOSPC/EMFILE resource_exhausted, ...).
 Error system_error(const std::string& what, int error_number);
 
 }  // namespace selfagent

@@ -9,7 +9,8 @@ namespace {
 
 constexpr int max_depth = 200;
 
-// Counts brackets outside strings: cheaper than a parser callback, which would slow every parse by half.
+// Counts brackets outside strings: cheaper than a parser callback, which would slow every parse by
+// half.
 void check_depth(std::string_view text) {
   int depth = 0;
   bool in_string = false;

@@ -9,11 +9,12 @@
 
 namespace selfagent {
 
-/// Parses `text`. Throws Error(invalid_argument) that says where and why; refuses text nested deeper than 200
-/// levels (nlohmann's recursive destructor would otherwise overflow the stack).
+/// Parses `text`. Throws Error(invalid_argument) that says where and why; refuses text nested
+/// deeper than 200 levels (nlohmann's recursive destructor would otherwise overflow the stack).
 Json parse_json(std::string_view text);
 
-/// Writes compact JSON. Bytes that are not UTF-8 become U+FFFD, so output of any program is a legal string.
+/// Writes compact JSON. Bytes that are not UTF-8 become U+FFFD, so output of any program is a legal
+/// string.
 std::string dump_json(const Json& value);
 
 /// Appends `text` as a JSON string, quotes included. Invalid UTF-8 becomes U+FFFD.

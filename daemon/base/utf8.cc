@@ -9,7 +9,8 @@ namespace {
 
 constexpr char32_t replacement = 0xFFFD;
 
-// Decodes one character at `at`: the code point and its length, or U+FFFD and 0 if it is ill-formed.
+// Decodes one character at `at`: the code point and its length, or U+FFFD and 0 if it is
+// ill-formed.
 std::pair<char32_t, size_t> decode(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(at);

@@ -1,4 +1,5 @@
-// UTF-8: checking, mending and decoding. Source of the rules: RFC 3629 (no surrogates, no overlong forms).
+// UTF-8: checking, mending and decoding. Source of the rules: RFC 3629 (no surrogates, no overlong
+// forms).
 #pragma once
 
 #include <string>

@@ -13,8 +13,9 @@ namespace selfagent {
 /// Sleeps until `deadline` or until `stop` is requested. Returns true if it slept the whole time.
 bool sleep_until(Deadline deadline, const std::stop_token& stop);
 
-/// A descriptor that becomes readable when `stop` is requested, for use in poll(2) beside other descriptors.
-/// Must not outlive the stop source's last use on another thread without being destroyed first (it unregisters).
+/// A descriptor that becomes readable when `stop` is requested, for use in poll(2) beside other
+/// descriptors. Must not outlive the stop source's last use on another thread without being
+/// destroyed first (it unregisters).
 class StopDescriptor {
  public:
   explicit StopDescriptor(const std::stop_token& stop);

@@ -16,9 +16,9 @@ void WorkerPool::submit(std::function<void()> task) {
   const std::lock_guard lock(mutex_);
   if (closed_) throw Error(ErrorCode::cancelled, "the daemon is shutting down");
   if (queue_.size() >= max_queue_) {
-    throw Error(ErrorCode::resource_exhausted,
-                "too many calls are waiting (" + std::to_string(max_queue_) +
-                    "): wait for some to finish, then try again");
+    throw Error(ErrorCode::resource_exhausted, "too many calls are waiting (" +
+                                                   std::to_string(max_queue_) +
+                                                   "): wait for some to finish, then try again");
   }
   queue_.push_back(std::move(task));
   if (queue_.size() > idle_ && threads_.size() < max_threads_) {

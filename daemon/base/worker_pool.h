@@ -10,8 +10,8 @@
 
 namespace selfagent {
 
-/// Runs tasks on up to `max_threads` threads, started as they are needed, so that a slow task delays no other
-/// until all threads are busy. Tasks must not throw. Thread-safe.
+/// Runs tasks on up to `max_threads` threads, started as they are needed, so that a slow task
+/// delays no other until all threads are busy. Tasks must not throw. Thread-safe.
 class WorkerPool {
  public:
   /// `max_queue` bounds the tasks that wait for a thread.
@@ -19,7 +19,8 @@ class WorkerPool {
   /// Waits for every running and queued task.
   ~WorkerPool();
 
-  /// Queues `task`. Throws Error(resource_exhausted) when the queue is full, Error(cancelled) after close().
+  /// Queues `task`. Throws Error(resource_exhausted) when the queue is full, Error(cancelled) after
+  /// close().
   void submit(std::function<void()> task);
 
   /// Refuses new tasks from now on; queued ones still run.

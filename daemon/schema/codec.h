@@ -16,15 +16,16 @@
 
 namespace selfagent {
 
-/// A parameter that is unknown, missing, of the wrong type or out of range: the call was never started.
+/// A parameter that is unknown, missing, of the wrong type or out of range: the call was never
+/// started.
 class ParameterError : public Error {
  public:
   explicit ParameterError(const std::string& message)
       : Error(ErrorCode::invalid_argument, message) {}
 };
 
-/// An enum opts in with `template <> struct EnumWords<Button> { static constexpr std::array words{...}; }`:
-/// the wire words in the order of the enumerators, which count from 0.
+/// An enum opts in with `template <> struct EnumWords<Button> { static constexpr std::array
+/// words{...}; }`: the wire words in the order of the enumerators, which count from 0.
 template <class T>
 struct EnumWords;
 

@@ -1,5 +1,5 @@
-// One `param` row is the only description of a parameter: the member's C++ type gives the JSON type, its
-// initialiser gives the default, range() gives minimum and maximum and is checked.
+// One `param` row is the only description of a parameter: the member's C++ type gives the JSON
+// type, its initialiser gives the default, range() gives minimum and maximum and is checked.
 #pragma once
 
 #include <functional>
@@ -125,14 +125,14 @@ class Param {
 
 /// A row for the member `member` of Args.
 template <class Args, class T>
-Param<Args, T> param(std::string name, T Args::*member, std::string description) {
+Param<Args, T> param(std::string name, T Args::* member, std::string description) {
   return {std::move(name), [member](Args& args) -> T& { return args.*member; },
           std::move(description)};
 }
 
 /// A row for a member of a member, e.g. of the options that several tools share.
 template <class Args, class Part, class T>
-Param<Args, T> param(std::string name, Part Args::*part, T Part::*member,
+Param<Args, T> param(std::string name, Part Args::* part, T Part::* member,
                      std::string description) {
   return {std::move(name), [part, member](Args& args) -> T& { return args.*part.*member; },
           std::move(description)};
@@ -162,7 +162,8 @@ class ParamList {
     return schema;
   }
 
-  /// Decodes `object` (null counts as {}). Throws ParameterError naming the parameter and what is allowed.
+  /// Decodes `object` (null counts as {}). Throws ParameterError naming the parameter and what is
+  /// allowed.
   Args decode(const Json& object) const {
     Args args{};
     if (object.is_null()) return decode(Json::object());
@@ -175,8 +176,8 @@ class ParamList {
     }
     for (const auto& row : rows_) {
       if (row.required && !object.contains(row.name)) {
-        throw ParameterError("the parameter \"" + row.name + "\" is missing: " +
-                             row.schema.value("description", ""));
+        throw ParameterError("the parameter \"" + row.name +
+                             "\" is missing: " + row.schema.value("description", ""));
       }
     }
     return args;

@@ -16,10 +16,11 @@ struct ActionOptions {
 
 /// The rows for `options`, a member of Args.
 template <class Args>
-ParamRows<Args> action_params(ActionOptions Args::*options) {
+ParamRows<Args> action_params(ActionOptions Args::* options) {
   return ParamRows<Args>({
       param("settle_ms", options, &ActionOptions::settle_ms,
-            "Longest wait in milliseconds for the screen to come to rest after the action; 0 returns at once.")
+            "Longest wait in milliseconds for the screen to come to rest after the action; 0 "
+            "returns at once.")
           .range(0, 30000)
           .optional()
           .row(),
@@ -30,8 +31,8 @@ ParamRows<Args> action_params(ActionOptions Args::*options) {
   });
 }
 
-/// Runs `action`, waits for the screen and reports `done` (a sentence: what was done) with the effect: what
-/// changed, where, the active window before and after, how long it took.
+/// Runs `action`, waits for the screen and reports `done` (a sentence: what was done) with the
+/// effect: what changed, where, the active window before and after, how long it took.
 ToolResult act(ToolContext& context, const ActionOptions& options, const std::string& done,
                const std::function<void()>& action);
 

@@ -58,6 +58,9 @@ struct ToolContext {
   std::function<void(double, const std::string&)> progress = [](double, const std::string&) {};
 };
 
+/// Makes the context of one call.
+using ContextFactory = std::function<ToolContext(std::stop_token, Deadline)>;
+
 /// See make_tool. Immutable; run() may be called on several threads at once.
 struct Tool {
   std::string name;
@@ -87,8 +90,8 @@ Tool make_tool(ToolSpec<Args> spec) {
                  const Json& arguments, ToolContext& context) {
     return handler(params.decode(arguments), context);
   };
-  return {std::move(spec.name),   std::move(spec.title), std::move(spec.description),
-          spec.annotations, std::move(schema),     std::move(run)};
+  return {std::move(spec.name), std::move(spec.title), std::move(spec.description),
+          spec.annotations,     std::move(schema),     std::move(run)};
 }
 
 template <>

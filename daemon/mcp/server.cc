@@ -1,0 +1,170 @@
+#include "mcp/server.h"
+
+#include <algorithm>
+
+namespace selfagent::mcp {
+
+namespace {
+
+// Positional parameters of JSON-RPC, in the order of the tool's schema.
+Json named_arguments(const Tool& tool, Json params) {
+  if (!params.is_array()) return params;
+  Json named = Json::object();
+  size_t index = 0;
+  for (const auto& [name, schema] : tool.input_schema["properties"].items()) {
+    if (index >= params.size()) break;
+    named[name] = std::move(params[index++]);
+  }
+  if (index < params.size()) {
+    throw rpc::RpcError(rpc::invalid_params, tool.name + " takes at most " + std::to_string(index) +
+                                                 " parameters, got " +
+                                                 std::to_string(params.size()));
+  }
+  return named;
+}
+
+Json describe(const Tool& tool) {
+  return {{"name", tool.name},
+          {"title", tool.title},
+          {"description", tool.description},
+          {"inputSchema", tool.input_schema},
+          {"annotations",
+           {{"title", tool.title},
+            {"readOnlyHint", tool.annotations.read_only},
+            {"destructiveHint", tool.annotations.destructive},
+            {"idempotentHint", tool.annotations.idempotent},
+            {"openWorldHint", tool.annotations.open_world}}}};
+}
+
+std::string text_error(const std::string& text) {
+  ToolResult result = ToolResult::text(text);
+  result.is_error = true;
+  return result_json(result);
+}
+
+}  // namespace
+
+const std::vector<std::string>& legacy_revisions() {
+  static const std::vector<std::string> revisions{"2025-11-25", "2025-06-18", "2025-03-26",
+                                                  "2024-11-05"};
+  return revisions;
+}
+
+Connection::Connection(ToolCaller& caller, ServerIdentity identity, Options options)
+    : caller_(caller), identity_(std::move(identity)), options_(std::move(options)) {}
+
+void Connection::handle(rpc::Request request, rpc::Done done) {
+  try {
+    const std::string& method = request.method;
+    if (method == "tools/call") {
+      const Json& params = request.params;
+      if (!params.is_object() || !params.contains("name") || !params["name"].is_string()) {
+        throw rpc::RpcError(rpc::invalid_params, R"(tools/call needs "name", the name of a tool)");
+      }
+      Json arguments = params.value("arguments", Json::object());
+      return call_tool(params["name"].get<std::string>(), std::move(arguments), request, false,
+                       std::move(done));
+    }
+    if (method == "initialize") return done(initialize(request.params));
+    if (method == "ping") return done("{}");
+    if (method == "tools/list") return done(list_tools(request.params));
+    if (method == "notifications/cancelled") {
+      cancelled(request.params);
+      return done("{}");
+    }
+    if (method.starts_with("notifications/")) return done("{}");
+    if (options_.tool_methods) {
+      if (const Tool* tool = caller_.registry().find(method)) {
+        Json arguments = named_arguments(*tool, request.params);
+        return call_tool(method, std::move(arguments), request, true, std::move(done));
+      }
+      throw rpc::unknown_method(caller_.registry().unknown(method));
+    }
+    throw rpc::unknown_method("there is no method \"" + method + "\"");
+  } catch (const rpc::RpcError& error) {
+    done(error);
+  }
+}
+
+void Connection::close() {
+  std::map<std::string, std::stop_source> running;
+  {
+    const std::lock_guard lock(mutex_);
+    running.swap(running_);
+  }
+  closed_.request_stop();
+  for (auto& [id, source] : running) source.request_stop();
+}
+
+std::string Connection::initialize(const Json& params) const {
+  const std::string asked = params.is_object() ? params.value("protocolVersion", "") : "";
+  const auto& known = legacy_revisions();
+  const bool supported = std::find(known.begin(), known.end(), asked) != known.end();
+  Json result = {{"protocolVersion", supported ? asked : known.front()},
+                 {"capabilities", {{"tools", Json::object()}}},
+                 {"serverInfo",
+                  {{"name", identity_.name},
+                   {"title", "selfagent desktop sandbox"},
+                   {"version", identity_.version}}},
+                 {"instructions", identity_.instructions}};
+  return dump_json(result);
+}
+
+std::string Connection::list_tools(const Json& params) const {
+  if (params.is_object() && params.contains("cursor") && !params["cursor"].is_null()) {
+    throw rpc::RpcError(rpc::invalid_params,
+                        "unknown cursor: all tools are on the first page, ask without a cursor");
+  }
+  Json tools = Json::array();
+  for (const auto& [name, tool] : caller_.registry().tools()) tools.push_back(describe(tool));
+  return dump_json({{"tools", tools}});
+}
+
+void Connection::call_tool(const std::string& name, Json arguments, const rpc::Request& request,
+                           bool plain, rpc::Done done) {
+  const Tool* tool = caller_.registry().find(name);
+  if (tool == nullptr) throw rpc::RpcError(rpc::invalid_params, caller_.registry().unknown(name));
+
+  const std::string id = request.notification ? "" : dump_json(request.id);
+  std::stop_source source;
+  if (!id.empty()) {
+    const std::lock_guard lock(mutex_);
+    running_[id] = source;
+  }
+  if (closed_.stop_requested()) source.request_stop();
+
+  ProgressSink progress;
+  const Json meta = request.params.is_object() ? request.params.value("_meta", Json()) : Json();
+  if (options_.notify && meta.is_object() && meta.contains("progressToken")) {
+    // Progress must rise strictly: the daemon counts for tools that only know that they are alive.
+    progress = [notify = options_.notify, token = meta["progressToken"], last = 0.0](
+                   double value, const std::string& message) mutable {
+      last = std::max(value, last + 1e-6);
+      notify(rpc::notification_message(
+          "notifications/progress",
+          {{"progressToken", token}, {"progress", last}, {"message", message}}));
+    };
+  }
+  caller_.start(*tool, std::move(arguments), source.get_token(), std::move(progress),
+                [self = shared_from_this(), id, plain, done](CallOutcome outcome) {
+                  if (!id.empty()) {
+                    const std::lock_guard lock(self->mutex_);
+                    self->running_.erase(id);
+                  }
+                  if (auto* refused = std::get_if<ParameterError>(&outcome)) {
+                    // Plain JSON-RPC has a code for it; MCP wants a result that the model can read.
+                    if (plain) return done(rpc::RpcError(rpc::invalid_params, refused->what()));
+                    return done(text_error(refused->what()));
+                  }
+                  done(std::get<std::string>(std::move(outcome)));
+                });
+}
+
+void Connection::cancelled(const Json& params) {
+  if (!params.is_object() || !params.contains("requestId")) return;
+  const std::lock_guard lock(mutex_);
+  const auto at = running_.find(dump_json(params["requestId"]));
+  if (at != running_.end()) at->second.request_stop();
+}
+
+}  // namespace selfagent::mcp

@@ -1,0 +1,88 @@
+#include "net/http.h"
+
+namespace selfagent {
+
+namespace {
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+int status_for(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_argument:
+      return 400;
+    case ErrorCode::not_found:
+      return 404;
+    case ErrorCode::permission_denied:
+      return 403;
+    case ErrorCode::unavailable:
+      return 503;
+    case ErrorCode::timeout:
+      return 504;
+    case ErrorCode::cancelled:
+      return 503;
+    case ErrorCode::resource_exhausted:
+      return 507;
+    case ErrorCode::conflict:
+      return 409;
+    case ErrorCode::internal:
+      return 500;
+  }
+  return 500;
+}
+}  // namespace
+
+const std::string& HttpRequest::header(const std::string& name) const {
+  static const std::string none;
+  const auto at = headers.find(name);
+  return at == headers.end() ? none : at->second;
+}
+
+std::optional<std::string> HttpRequest::query_value(const std::string& name) const {
+  std::string_view rest = query;
+  while (!rest.empty()) {
+    const auto end = rest.find('&');
+    const std::string_view pair = rest.substr(0, end);
+    rest = end == std::string_view::npos ? "" : rest.substr(end + 1);
+    const auto equals = pair.find('=');
+    if (percent_decode(pair.substr(0, equals), true) != name) continue;
+    return equals == std::string_view::npos ? "" : percent_decode(pair.substr(equals + 1), true);
+  }
+  return std::nullopt;
+}
+
+HttpResponse HttpResponse::json(int status, const Json& body) {
+  return json_text(status, dump_json(body));
+}
+
+HttpResponse HttpResponse::json_text(int status, std::string body) {
+  return {status, {{"Content-Type", "application/json"}}, std::move(body)};
+}
+
+HttpResponse HttpResponse::error(int status, const std::string& code, const std::string& message) {
+  return json(status, {{"error", {{"code", code}, {"message", message}}}});
+}
+
+HttpResponse HttpResponse::error(const Error& failure) {
+  return error(status_for(failure.code()), to_string(failure.code()), failure.what());
+}
+
+std::string percent_decode(std::string_view text, bool plus_is_space) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
+        hex_digit(text[i + 2]) >= 0) {
+      out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+      i += 2;
+    } else {
+      out += plus_is_space && text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace selfagent

@@ -1,0 +1,103 @@
+// HTTP as the routes see it, free of the server library: requests, answers, streams and WebSockets.
+//
+// Threads: handlers are called on the network thread and must not block. Responder, Stream and
+// WebSocket may be used on any thread; what they do happens on the network thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace selfagent {
+
+struct HttpRequest {
+  std::string method;  ///< upper case
+  std::string path;    ///< decoded, without the query
+  std::string query;   ///< raw
+  std::string body;
+  std::string peer;                             ///< address of the client, for the log-in delay
+  std::map<std::string, std::string> headers;   ///< names in lower case
+  std::map<std::string, std::string> captures;  ///< parts of the path, e.g. "id"
+  bool by_token = false;  ///< authenticated by the Authorization header, not by a cookie
+
+  /// The header `name` (lower case), "" if absent.
+  const std::string& header(const std::string& name) const;
+  /// The decoded query parameter `name`, or nothing.
+  std::optional<std::string> query_value(const std::string& name) const;
+};
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct HttpResponse {
+  int status = 200;
+  Headers headers;
+  std::string body;
+
+  static HttpResponse json(int status, const Json& body);
+  static HttpResponse json_text(int status, std::string body);
+  /// {"error":{"code","message"}}
+  static HttpResponse error(int status, const std::string& code, const std::string& message);
+  /// The status that fits the error's code (404 for not_found, ...).
+  static HttpResponse error(const Error& error);
+};
+
+/// A response whose body is written piece by piece (Server-Sent Events, downloads).
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// Queues `piece`. A client that lets more than 16 MiB pile up is disconnected.
+  virtual void write(std::string piece) = 0;
+  /// Calls `ready` on the network thread when less than 1 MiB is queued.
+  virtual void when_drained(std::function<void()> ready) = 0;
+  virtual void end() = 0;
+  virtual bool open() const = 0;
+  /// Called once on the network thread when the client went away (at once if it already has).
+  virtual void on_closed(std::function<void()> closed) = 0;
+};
+
+class WebSocket {
+ public:
+  virtual ~WebSocket() = default;
+  virtual void send_text(std::string text) = 0;
+  virtual void send_binary(std::string bytes) = 0;
+  /// Bytes that are queued and not yet written.
+  virtual size_t queued() const = 0;
+  virtual void close(int code, const std::string& reason) = 0;
+};
+
+struct WebSocketEvents {
+  /// A whole message (fragments joined). `binary` tells the frame's kind.
+  std::function<void(std::string message, bool binary)> on_message;
+  /// Once, after which nothing more comes. Also drops the references that the callbacks hold.
+  std::function<void()> on_close;
+  size_t max_message = 32u << 20;
+};
+
+/// Answers one request, exactly once.
+class Responder {
+ public:
+  virtual ~Responder() = default;
+  virtual void send(HttpResponse response) = 0;
+  virtual std::shared_ptr<Stream> stream(int status, Headers headers) = 0;
+  /// True if the request asks for a WebSocket.
+  virtual bool wants_web_socket() const = 0;
+  /// Upgrades; call on the network thread. `subprotocol` is echoed unless empty.
+  virtual std::shared_ptr<WebSocket> upgrade(const std::string& subprotocol,
+                                             WebSocketEvents events) = 0;
+};
+
+using ResponderPtr = std::shared_ptr<Responder>;
+using HttpHandler = std::function<void(HttpRequest, ResponderPtr)>;
+
+/// "%41+b" -> "A b" (plus only in queries).
+std::string percent_decode(std::string_view text, bool plus_is_space);
+
+}  // namespace selfagent

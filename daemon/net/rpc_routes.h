@@ -1,0 +1,12 @@
+// The JSON-RPC doors: /mcp (MCP Streamable HTTP), /rpc (plain JSON-RPC) and /ws (WebSocket, both).
+#pragma once
+
+#include "mcp/server.h"
+#include "net/router.h"
+
+namespace selfagent {
+
+/// Adds the three doors to `router`. `caller` must outlive it.
+void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentity& identity);
+
+}  // namespace selfagent

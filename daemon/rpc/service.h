@@ -1,0 +1,40 @@
+// Something that answers requests, and the rules of the specification around it: batches,
+// notifications, errors.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "rpc/message.h"
+
+namespace selfagent::rpc {
+
+/// The JSON text of a result, or an error.
+using Outcome = std::variant<std::string, RpcError>;
+using Done = std::function<void(Outcome)>;
+
+/// Answers requests. `handle` is called on the network thread and must not block; it may call
+/// `done` at once or later on any thread, exactly once, for notifications too (their outcome is
+/// dropped).
+class Service {
+ public:
+  virtual ~Service() = default;
+  virtual void handle(Request request, Done done) = 0;
+  /// A peer's answer to a request of ours.
+  virtual void on_response(const Json& /*body*/) {}
+};
+
+/// Bound of one batch: a longer one is refused whole, so that a small body cannot start unbounded
+/// work.
+constexpr size_t max_batch = 100;
+
+/// Answers everything in `text` and calls `reply` once with the text to send back, "" if there is
+/// nothing to send (notifications, responses). The answers of a batch stand in the order of its
+/// requests.
+void answer(std::string_view text, const std::shared_ptr<Service>& service,
+            std::function<void(std::string)> reply);
+
+}  // namespace selfagent::rpc
