@@ -1,0 +1,107 @@
+// The only place that knows the daemon's endpoints (docs/protocol.md).
+import type { ChatAccepted, Conversation, State } from "./wire.js";
+
+/** A refused or failed request. `status` is 0 when the daemon could not be reached at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+// An answer that takes longer means that the daemon is gone or stuck: say so instead of waiting on.
+const requestTimeoutMs = 15_000;
+
+/** Relative to the page, so that a reverse proxy may put it under a prefix. */
+function endpoint(path: string): URL {
+  return new URL(path, document.baseURI.replace(/[?#].*$/, ""));
+}
+
+async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(endpoint(path), { credentials: "same-origin", cache: "no-store", ...init });
+  } catch (error) {
+    if (init.signal?.aborted && init.signal.reason?.name !== "TimeoutError") throw error;
+    throw new ApiError(0, "unreachable", "The daemon does not answer. Is it running?");
+  }
+  if (response.ok) return response;
+  throw await refusal(response);
+}
+
+async function refusal(response: Response): Promise<ApiError> {
+  const fallback = `The daemon answered ${response.status} ${response.statusText}`.trim() + ".";
+  try {
+    const { error } = (await response.json()) as { error?: { code?: string; message?: string } };
+    return new ApiError(response.status, error?.code ?? "", error?.message || fallback);
+  } catch {
+    return new ApiError(response.status, "", fallback);
+  }
+}
+
+async function getJson<T>(path: string): Promise<T> {
+  const response = await request(path, { signal: AbortSignal.timeout(requestTimeoutMs) });
+  return (await response.json()) as T;
+}
+
+async function postJson<T>(path: string, body: unknown): Promise<T> {
+  const response = await request(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(requestTimeoutMs),
+  });
+  return (await response.json()) as T;
+}
+
+/** Trades the token for the login cookie. Throws ApiError 401 for a wrong token. */
+export async function login(token: string): Promise<void> {
+  await postJson("api/login", { token });
+}
+
+export async function logout(): Promise<void> {
+  await postJson("api/logout", {});
+}
+
+export function state(): Promise<State> {
+  return getJson("api/state");
+}
+
+/** Newest first. */
+export async function conversations(): Promise<Conversation[]> {
+  return (await getJson<{ conversations: Conversation[] }>("api/conversations")).conversations;
+}
+
+/** Queues a prompt and returns at once; without a conversation a new one is made. */
+export function chat(prompt: string, conversationId: string | undefined): Promise<ChatAccepted> {
+  return postJson("api/chat", {
+    prompt,
+    ...(conversationId ? { conversation_id: conversationId } : {}),
+    wait: false,
+  });
+}
+
+export async function cancel(jobId: string): Promise<void> {
+  await postJson(`cancel/${encodeURIComponent(jobId)}`, {});
+}
+
+/** Opens the events of a conversation after `after` (0: all of them); the body is Server-Sent Events. */
+export function events(conversationId: string, after: number, signal: AbortSignal): Promise<Response> {
+  return request(`api/conversations/${encodeURIComponent(conversationId)}/events`, {
+    headers: { Accept: "text/event-stream", ...(after > 0 ? { "Last-Event-ID": String(after) } : {}) },
+    signal,
+  });
+}
+
+export function blobUrl(sha256: string): string {
+  return endpoint(`api/blobs/${encodeURIComponent(sha256)}`).href;
+}
+
+export function desktopUrl(): string {
+  const url = endpoint("vnc");
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}

@@ -1,0 +1,210 @@
+// The chat: which conversation is open, its events, and what the user asks of it.
+import * as api from "./api.js";
+import { Composer } from "./composer.js";
+import { ConversationList } from "./conversation_list.js";
+import { byId, setText } from "./dom.js";
+import { EventStream } from "./event_stream.js";
+import { ticking } from "./format.js";
+import { Timeline } from "./timeline.js";
+import { toast, toastError } from "./toast.js";
+import { Transcript } from "./transcript.js";
+import { showModelBanner, showWelcome } from "./welcome.js";
+import type { Conversation, State } from "./wire.js";
+
+export interface ChatHost {
+  /** Something happened that the list of conversations or the connection state should show. */
+  changed(): void;
+  /** The daemon wants a login. */
+  unauthorized(): void;
+}
+
+const fragment = /^#conversation=(.+)$/;
+
+export class Chat {
+  private conversationId: string | undefined;
+  private conversations: Conversation[] = [];
+  private state: State | undefined;
+  private stream: EventStream | undefined;
+  private timeline = new Timeline();
+  private chosen = false;
+  private readonly composer = new Composer((prompt) => this.send(prompt));
+  private readonly list = new ConversationList((id) => this.open(id));
+  private readonly transcript = new Transcript(
+    (jobId) => void this.cancel(jobId),
+    () => this.showRun(),
+  );
+
+  constructor(private readonly host: ChatHost) {
+    byId("conversation-new").addEventListener("click", () => {
+      this.open(undefined);
+      this.composer.focus();
+    });
+    byId("stop").addEventListener("click", () => {
+      const run = this.timeline.active;
+      if (run) void this.cancel(run.jobId);
+    });
+    addEventListener("hashchange", () => {
+      const id = this.idInAddress();
+      if (id && id !== this.conversationId) this.open(id);
+    });
+  }
+
+  setState(state: State): void {
+    this.state = state;
+    showModelBanner(state);
+    this.showEmpty();
+  }
+
+  /** The newest list; the first one decides which conversation opens. */
+  setConversations(conversations: Conversation[]): void {
+    this.conversations = conversations;
+    if (!this.chosen) {
+      const wanted = this.idInAddress();
+      const known = conversations.find((conversation) => conversation.id === wanted);
+      const running = conversations.find((conversation) => conversation.running_job);
+      this.open((known ?? running ?? conversations[0])?.id);
+    }
+    this.showList();
+  }
+
+  /** Opens the stream anew: after an outage the old connection may be dead without knowing it. */
+  reconnect(): void {
+    this.stream?.reconnect();
+  }
+
+  close(): void {
+    this.stream?.close();
+    this.stream = undefined;
+    this.chosen = false;
+  }
+
+  focus(): void {
+    this.composer.focus();
+  }
+
+  private idInAddress(): string | undefined {
+    const match = fragment.exec(location.hash);
+    return match?.[1] ? decodeURIComponent(match[1]) : undefined;
+  }
+
+  private open(id: string | undefined): void {
+    if (this.chosen && id === this.conversationId && (id === undefined || this.stream)) return;
+    this.chosen = true;
+    this.stream?.close();
+    this.stream = undefined;
+    this.conversationId = id;
+    this.timeline = new Timeline();
+    this.transcript.show(this.timeline);
+    const address = location.pathname + location.search + (id ? `#conversation=${encodeURIComponent(id)}` : "");
+    history.replaceState(null, "", address);
+    if (id) this.listen(id);
+    this.showEmpty();
+    this.showList();
+    this.showRun();
+  }
+
+  private listen(id: string): void {
+    const timeline = this.timeline;
+    this.stream = new EventStream(id, {
+      event: (event) => {
+        const run = timeline.apply(event);
+        if (run) this.transcript.update(run);
+        if (event.kind === "caught_up") {
+          for (const known of timeline.runs) this.transcript.update(known);
+          this.showEmpty();
+        }
+        const listed = ["user_message", "run_started", "run_finished"].includes(event.kind);
+        if (listed && timeline.caughtUp) this.host.changed();
+        if (listed) this.showEmpty();
+      },
+      interrupted: () => {
+        timeline.interrupted();
+        for (const run of timeline.runs) this.transcript.update(run);
+        this.host.changed();
+      },
+      refused: (error) => {
+        if (error.status === 401) return this.host.unauthorized();
+        toast(error.message);
+        this.open(undefined);
+      },
+    });
+  }
+
+  private async send(prompt: string): Promise<boolean> {
+    const askedIn = this.conversationId;
+    try {
+      const accepted = await api.chat(prompt, askedIn);
+      // The user may have switched to another conversation meanwhile.
+      if (this.conversationId === askedIn) {
+        if (accepted.conversation_id !== askedIn) this.open(accepted.conversation_id);
+        this.transcript.update(this.timeline.accepted(accepted.job_id, prompt));
+        this.transcript.follow();
+        this.showEmpty();
+      }
+      this.host.changed();
+      return true;
+    } catch (error) {
+      if (error instanceof api.ApiError && error.status === 401) this.host.unauthorized();
+      else toastError(error);
+      return false;
+    }
+  }
+
+  private async cancel(jobId: string): Promise<void> {
+    const timeline = this.timeline;
+    const run = timeline.find(jobId);
+    if (!run || run.stopping) return;
+    run.stopping = true;
+    this.transcript.update(run);
+    this.showRun();
+    try {
+      await api.cancel(jobId);
+    } catch (error) {
+      run.stopping = false;
+      this.transcript.update(run);
+      if (error instanceof api.ApiError && error.status === 401) this.host.unauthorized();
+      else toastError(error);
+    }
+    this.host.changed();
+  }
+
+  private showRun(): void {
+    const run = this.timeline.active;
+    const status = byId("run-status");
+    const stop = byId<HTMLButtonElement>("stop");
+    status.hidden = !run;
+    // A focused button that vanishes would drop the focus at the top of the page.
+    if (!run && document.activeElement === stop) this.composer.focus();
+    stop.hidden = !run;
+    document.title = (run ? "● " : "") + this.title() + " · selfagent";
+    if (!run) return;
+    stop.disabled = run.stopping;
+    setText(byId("stop-text"), run.stopping ? "Stopping…" : "Stop");
+    const elapsed = ticking(Date.now() - this.timeline.clockOffsetMs - run.startedMs);
+    const calls = run.items.filter((item) => item.type === "call").length;
+    const words = [
+      run.stopping ? "Stopping…" : run.state === "queued" ? "Waiting for its turn" : "Working",
+      run.state === "running" ? elapsed : "",
+      calls > 0 ? `${calls} ${calls === 1 ? "action" : "actions"}` : "",
+    ];
+    setText(byId("run-status-text"), words.filter((word) => word !== "").join(" · "));
+  }
+
+  private showEmpty(): void {
+    const empty = this.timeline.runs.length === 0 && (!this.conversationId || this.timeline.caughtUp);
+    byId("empty").hidden = !empty;
+    byId("transcript").hidden = empty;
+    if (empty) showWelcome(this.state, (prompt) => void this.composer.submit(prompt));
+  }
+
+  private title(): string {
+    if (!this.conversationId) return "New conversation";
+    const listed = this.conversations.find((conversation) => conversation.id === this.conversationId)?.title;
+    return listed || this.timeline.runs[0]?.prompt.slice(0, 80) || "Conversation";
+  }
+
+  private showList(): void {
+    this.list.show(this.conversations, this.conversationId);
+    setText(byId("conversation-title"), this.title());
+  }
+}

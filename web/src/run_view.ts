@@ -1,0 +1,173 @@
+// One run: the prompt, everything that happened for it, and how it ended.
+import { CallView } from "./call_view.js";
+import { h, setText } from "./dom.js";
+import { duration } from "./format.js";
+import { icon, type IconName } from "./icons.js";
+import { renderMarkdown } from "./markdown_view.js";
+import type { AssistantItem, Item, NoteItem, Run } from "./timeline.js";
+
+interface ItemView {
+  readonly element: HTMLElement;
+  update(nowMs: number): void;
+  tick?(nowMs: number): void;
+}
+
+export class RunView {
+  readonly element = h("section", { class: "run" });
+  private readonly prompt = h("div", { class: "user" });
+  private readonly items = h("div", { class: "items" });
+  private readonly pending = h("p", { class: "pending" });
+  private readonly end = h("div", { class: "run-end" });
+  private readonly views = new Map<Item, ItemView>();
+  private ended = "";
+
+  constructor(
+    private readonly run: Run,
+    private readonly cancel: (jobId: string) => void,
+  ) {
+    this.element.append(this.prompt, this.items, this.pending, this.end);
+  }
+
+  update(nowMs: number): void {
+    const { run } = this;
+    this.element.dataset.state = run.state;
+    this.prompt.hidden = run.prompt === "";
+    this.prompt.classList.toggle("command", run.prompt.startsWith("/"));
+    setText(this.prompt, run.prompt);
+    this.updateItems(nowMs);
+    this.updatePending();
+    this.updateEnd();
+  }
+
+  tick(nowMs: number): void {
+    for (const view of this.views.values()) view.tick?.(nowMs);
+  }
+
+  private updateItems(nowMs: number): void {
+    for (const [item, view] of this.views) {
+      if (this.run.items.includes(item)) continue;
+      view.element.remove();
+      this.views.delete(item);
+    }
+    for (const item of this.run.items) {
+      let view = this.views.get(item);
+      if (!view) {
+        view = viewOf(item);
+        this.views.set(item, view);
+        this.items.append(view.element);
+      }
+      view.update(nowMs);
+    }
+  }
+
+  private updatePending(): void {
+    const { run } = this;
+    const last = run.items.at(-1);
+    const busy =
+      (last?.type === "call" && last.state === "running") ||
+      (last?.type === "assistant" && !last.final && last.text !== "");
+    const text =
+      run.state === "queued"
+        ? run.stopping
+          ? "Stopping…"
+          : "Waiting for its turn"
+        : run.state === "running" && run.stopping
+          ? "Stopping…"
+          : run.state === "running" && !busy
+            ? "Working"
+            : "";
+    this.pending.hidden = text === "";
+    if (this.pending.dataset.text === text) return;
+    this.pending.dataset.text = text;
+    this.pending.replaceChildren(
+      h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")),
+      h("span", {}, text),
+    );
+    if (run.state === "queued" && !run.stopping) {
+      this.pending.append(
+        h(
+          "button",
+          { type: "button", class: "link-button", onclick: () => this.cancel(run.jobId) },
+          "Remove",
+        ),
+      );
+    }
+  }
+
+  private updateEnd(): void {
+    const { run } = this;
+    if (run.state === "queued" || run.state === "running" || this.ended === run.state) return;
+    this.ended = run.state;
+    this.end.replaceChildren();
+    if (run.reply !== "") this.end.append(h("div", { class: "prose" }, ...renderMarkdown(run.reply)));
+    const facts = [
+      run.steps > 0 ? `${run.steps} ${run.steps === 1 ? "step" : "steps"}` : "",
+      run.elapsedMs > 0 ? duration(run.elapsedMs) : "",
+      run.model,
+    ].filter((fact) => fact !== "");
+    const [name, word] = endings[run.state];
+    this.end.append(
+      h(
+        "div",
+        { class: "outcome" },
+        icon(name),
+        h(
+          "div",
+          {},
+          h("p", { class: "outcome-facts" }, h("strong", {}, word), ...facts.map((fact) => h("span", {}, fact))),
+          run.reason !== "" && h("p", { class: "outcome-reason" }, run.reason),
+        ),
+      ),
+    );
+  }
+}
+
+const endings: Record<Exclude<Run["state"], "queued" | "running">, [IconName, string]> = {
+  succeeded: ["check", "Done"],
+  failed: ["alert", "Failed"],
+  cancelled: ["stop", "Cancelled"],
+  interrupted: ["question", "Interrupted"],
+};
+
+function viewOf(item: Item): ItemView {
+  if (item.type === "call") return new CallView(item);
+  if (item.type === "assistant") return new AssistantView(item);
+  return noteView(item);
+}
+
+function noteView(item: NoteItem): ItemView {
+  const element =
+    item.type === "user"
+      ? h("div", { class: "user" }, item.text)
+      : h("p", { class: "notice" }, icon("info"), h("span", {}, item.text));
+  return { element, update() {} };
+}
+
+class AssistantView implements ItemView {
+  private readonly reasoningText = h("div", { class: "reasoning-text" });
+  private readonly reasoningTitle = h("span");
+  private readonly reasoning = h(
+    "details",
+    { class: "reasoning" },
+    h("summary", {}, icon("chevron"), this.reasoningTitle),
+    this.reasoningText,
+  );
+  private readonly text = h("div", { class: "prose" });
+  readonly element = h("div", { class: "assistant" }, this.reasoning, this.text);
+  private shown = "";
+
+  constructor(private readonly item: AssistantItem) {}
+
+  update(): void {
+    const { text, reasoning, final } = this.item;
+    // A screen reader waits with what still grows.
+    this.element.setAttribute("aria-busy", String(!final));
+    this.element.hidden = text === "" && reasoning === "";
+    this.reasoning.hidden = reasoning === "";
+    setText(this.reasoningTitle, final || text !== "" ? "Reasoning" : "Reasoning…");
+    setText(this.reasoningText, reasoning.trim());
+    if (this.shown === text) return;
+    this.shown = text;
+    this.text.replaceChildren(...renderMarkdown(text));
+  }
+}

@@ -1,0 +1,215 @@
+// What a conversation looks like: the events folded into runs. Knows no page and no network.
+//
+// Events are grouped by job, because a prompt that waits in the queue is recorded while another run still goes on.
+import type { ConversationEvent, EndState, Picture } from "./wire.js";
+
+export interface AssistantItem {
+  type: "assistant";
+  text: string;
+  reasoning: string;
+  /** False while it is still made of deltas. */
+  final: boolean;
+}
+
+export interface CallItem {
+  type: "call";
+  callId: string;
+  tool: string;
+  args: Record<string, unknown>;
+  /** unknown: the run ended without a result, so the action may or may not have happened. */
+  state: "running" | "ok" | "failed" | "unknown";
+  startedMs: number;
+  elapsedMs: number;
+  text: string;
+  images: Picture[];
+}
+
+export interface NoteItem {
+  type: "notice" | "user";
+  text: string;
+}
+
+export type Item = AssistantItem | CallItem | NoteItem;
+
+export interface Run {
+  jobId: string;
+  prompt: string;
+  /** True once the daemon has recorded the prompt. */
+  recorded: boolean;
+  model: string;
+  state: "queued" | "running" | EndState;
+  /** The user has asked for it to stop. */
+  stopping: boolean;
+  items: Item[];
+  startedMs: number;
+  elapsedMs: number;
+  steps: number;
+  reason: string;
+  reply: string;
+}
+
+export class Timeline {
+  readonly runs: Run[] = [];
+  /** Local clock minus the daemon's, in ms. */
+  clockOffsetMs = 0;
+  caughtUp = false;
+
+  /** The oldest run that is going on, if any. */
+  get running(): Run | undefined {
+    return this.runs.find((run) => run.state === "running");
+  }
+
+  /** The run that a stop button stops: the running one, else the one that waits longest. */
+  get active(): Run | undefined {
+    return this.running ?? this.runs.find((run) => run.state === "queued");
+  }
+
+  find(jobId: string): Run | undefined {
+    return this.runs.find((run) => run.jobId === jobId);
+  }
+
+  /** Shows a prompt that the daemon has accepted but not recorded yet. */
+  accepted(jobId: string, prompt: string): Run {
+    const run = this.runOf(jobId);
+    if (!run.recorded) run.prompt = prompt;
+    return run;
+  }
+
+  /** Transient text was lost with the connection: forget the rest of it, the whole message follows. */
+  interrupted(): void {
+    this.caughtUp = false;
+    for (const run of this.runs) {
+      run.items = run.items.filter((item) => item.type !== "assistant" || item.final);
+    }
+  }
+
+  /** Returns the run that the event changes. */
+  apply(event: ConversationEvent, nowMs = Date.now()): Run | undefined {
+    if (event.kind === "caught_up") {
+      this.caughtUp = true;
+      if (event.ts_ms) this.clockOffsetMs = nowMs - event.ts_ms;
+      return undefined;
+    }
+    const run = this.runOf(event.job_id ?? "");
+    switch (event.kind) {
+      case "user_message":
+        if (run.recorded) run.items.push({ type: "user", text: event.text });
+        else run.prompt = event.text;
+        run.recorded = true;
+        break;
+      case "run_started":
+        run.state = "running";
+        run.model = event.model;
+        run.startedMs = event.ts_ms;
+        break;
+      case "text_delta":
+        draft(run).text += event.text;
+        break;
+      case "reasoning_delta":
+        draft(run).reasoning += event.text;
+        break;
+      case "assistant_message":
+        Object.assign(draft(run), {
+          text: event.text,
+          reasoning: event.reasoning ?? "",
+          final: true,
+        });
+        break;
+      case "action_intent":
+        run.items.push({
+          type: "call",
+          callId: event.call_id,
+          tool: event.tool,
+          args: event.arguments ?? {},
+          state: "running",
+          startedMs: event.ts_ms,
+          elapsedMs: 0,
+          text: "",
+          images: [],
+        });
+        break;
+      case "action_result":
+        Object.assign(call(run, event.call_id, event.tool, event.ts_ms), {
+          state: event.ok ? "ok" : "failed",
+          text: event.text ?? "",
+          images: event.images ?? [],
+          elapsedMs: event.elapsed_ms,
+        });
+        break;
+      case "notice":
+        run.items.push({ type: "notice", text: event.text });
+        break;
+      case "run_finished":
+        finish(run, event);
+        break;
+      default:
+        return undefined; // A kind that a newer daemon has added.
+    }
+    return run;
+  }
+
+  private runOf(jobId: string): Run {
+    const known = this.find(jobId);
+    if (known) return known;
+    const run: Run = {
+      jobId,
+      prompt: "",
+      recorded: false,
+      model: "",
+      state: "queued",
+      stopping: false,
+      items: [],
+      startedMs: 0,
+      elapsedMs: 0,
+      steps: 0,
+      reason: "",
+      reply: "",
+    };
+    this.runs.push(run);
+    return run;
+  }
+}
+
+function draft(run: Run): AssistantItem {
+  const last = run.items.findLast((item) => item.type === "assistant");
+  if (last?.type === "assistant" && !last.final) return last;
+  const item: AssistantItem = { type: "assistant", text: "", reasoning: "", final: false };
+  run.items.push(item);
+  return item;
+}
+
+function call(run: Run, callId: string, tool: string, tsMs: number): CallItem {
+  for (const item of run.items) if (item.type === "call" && item.callId === callId) return item;
+  const item: CallItem = {
+    type: "call",
+    callId,
+    tool,
+    args: {},
+    state: "running",
+    startedMs: tsMs,
+    elapsedMs: 0,
+    text: "",
+    images: [],
+  };
+  run.items.push(item);
+  return item;
+}
+
+function finish(run: Run, event: ConversationEvent & { kind: "run_finished" }): void {
+  run.state = event.state;
+  run.stopping = false;
+  run.reason = event.reason ?? "";
+  run.steps = event.steps ?? 0;
+  run.elapsedMs = event.elapsed_ms ?? 0;
+  for (const item of run.items) {
+    if (item.type === "call" && item.state === "running") item.state = "unknown";
+    if (item.type === "assistant") item.final = true;
+  }
+  // A chat command may answer with its reply alone; a model's last message is the reply already.
+  const reply = (event.reply ?? "").trim();
+  const shown = run.items.some(
+    (item) =>
+      (item.type === "assistant" || item.type === "call") && item.text.trim().includes(reply),
+  );
+  run.reply = reply === "" || shown ? "" : reply;
+}

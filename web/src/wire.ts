@@ -1,0 +1,67 @@
+// What the daemon sends, in the words of docs/protocol.md.
+
+export interface State {
+  version: string;
+  model: { configured: boolean; name: string; base_url: string; missing: string[] };
+  screen: { available: boolean; width: number; height: number; error: string };
+  tools: string[];
+}
+
+export interface Conversation {
+  id: string;
+  title: string;
+  created_ms: number;
+  updated_ms: number;
+  running_job: string | null;
+}
+
+export interface Picture {
+  sha256: string;
+  mime: string;
+  width: number;
+  height: number;
+}
+
+export type EndState = "succeeded" | "failed" | "cancelled" | "interrupted";
+
+interface EventBase {
+  /** Absent on transient events, which are neither stored nor repeated. */
+  seq?: number;
+  ts_ms: number;
+  conversation_id: string;
+  job_id: string;
+}
+
+export type ConversationEvent = EventBase &
+  (
+    | { kind: "user_message"; text: string }
+    | { kind: "run_started"; model: string }
+    | { kind: "text_delta"; text: string }
+    | { kind: "reasoning_delta"; text: string }
+    | { kind: "assistant_message"; text: string; reasoning?: string }
+    | { kind: "action_intent"; call_id: string; tool: string; arguments: Record<string, unknown> }
+    | {
+        kind: "action_result";
+        call_id: string;
+        tool: string;
+        ok: boolean;
+        text: string;
+        images?: Picture[];
+        elapsed_ms: number;
+      }
+    | { kind: "notice"; text: string }
+    | {
+        kind: "run_finished";
+        state: EndState;
+        reason: string;
+        reply: string;
+        steps: number;
+        elapsed_ms: number;
+      }
+    | { kind: "caught_up" }
+  );
+
+export interface ChatAccepted {
+  job_id: string;
+  conversation_id: string;
+}
