@@ -1,5 +1,6 @@
 #include "tool/command_line.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
