@@ -1,18 +1,23 @@
-// The world in which tools act: which user they are, where their files are, how they start programs.
+// The world in which tools act: which user they are, where their files are, how they start
+// programs.
 //
-// The model's hands must not reach the daemon's pockets: when the daemon runs as root with a sandbox user, every
-// process it starts for a tool runs as that user (setresuid, supplementary groups, minimal environment, no
-// inherited descriptors), and every file it touches for a tool is touched with that user's rights (AsUser).
+// The model's hands must not reach the daemon's pockets: when the daemon runs as root with a
+// sandbox user, every process it starts for a tool runs as that user (setresuid, supplementary
+// groups, minimal environment, no inherited descriptors), and every file it touches for a tool is
+// touched with that user's rights (AsUser).
 #pragma once
 
 #include <sys/types.h>
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace selfagent {
+
+class Reaper;  // process/reaper.h
 
 /// Who tools are. Constant after construction; thread-safe.
 class Sandbox {
@@ -36,12 +41,17 @@ class Sandbox {
   const std::filesystem::path& workspace() const { return workspace_; }
   const std::string& shell() const { return shell_; }
 
-  /// The environment of started programs: HOME, USER, PATH, LANG, DISPLAY, SHELL, XDG_RUNTIME_DIR if it exists,
-  /// pagers off; nothing of the daemon's own.
+  /// The environment of started programs: HOME, USER, LOGNAME, PATH, LANG, DISPLAY, SHELL,
+  /// TERM=dumb, pagers off, XDG_RUNTIME_DIR if it exists; of the daemon's own nothing but TZ,
+  /// XAUTHORITY and DBUS_SESSION_BUS_ADDRESS.
   std::map<std::string, std::string> environment() const;
 
-  /// `path` made absolute: "~" is home, relative ones start in the workspace. Does not touch the file system.
+  /// `path` made absolute: "~" is home, relative ones start in the workspace. Does not touch the
+  /// file system. Throws Error(invalid_argument) for a path with a NUL byte.
   std::filesystem::path resolve(const std::string& path) const;
+
+  /// What looks after programs that outlive the call that started them.
+  Reaper& reaper() const { return *reaper_; }
 
  private:
   std::string user_;
@@ -53,20 +63,28 @@ class Sandbox {
   std::string shell_;
   std::string display_;
   bool switches_ = false;
+  std::shared_ptr<Reaper> reaper_;
 };
 
-/// While alive, file system access of this thread has the sandbox user's rights (setfsuid, setfsgid, setgroups of
-/// this thread alone). Does nothing if the sandbox does not switch users. Must end on the thread it began on.
-/// Source: setfsuid(2), credentials(7): credentials are an attribute of the thread.
+/// While alive, file system access of this thread has the sandbox user's rights (setfsuid,
+/// setfsgid, setgroups of this thread alone). Does nothing if the sandbox does not switch users.
+/// Must end on the thread it began on. Source: setfsuid(2), credentials(7): credentials are an
+/// attribute of the thread.
 class AsUser {
  public:
+  /// Throws Error(internal) if the rights could not be taken.
   explicit AsUser(const Sandbox& sandbox);
   ~AsUser();
   AsUser(const AsUser&) = delete;
   AsUser& operator=(const AsUser&) = delete;
 
  private:
+  void restore();
+
   bool switched_ = false;
+  uid_t uid_ = 0;  // what this thread had before
+  gid_t gid_ = 0;
+  std::vector<gid_t> groups_;
 };
 
 }  // namespace selfagent
