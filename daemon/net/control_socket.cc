@@ -72,13 +72,29 @@ class LinePeer : public std::enable_shared_from_this<LinePeer> {
                            });
   }
 
+  void serve(const std::string& line) {
+    ++unanswered_;
+    rpc::answer(line, connection_, [self = shared_from_this()](std::string text) {
+      self->send(std::move(text));
+      asio::post(self->io_, [self] {
+        --self->unanswered_;
+        self->close_if_done();
+      });
+    });
+  }
+
+  void close_if_done() {
+    if (ended_ && unanswered_ == 0 && waiting_.empty()) close();
+  }
+
   void write() {
     asio::async_write(socket_, asio::buffer(waiting_.front()),
                       [self = shared_from_this()](const std::error_code& error, size_t size) {
                         if (error) return self->close();
                         self->queued_ -= size;
                         self->waiting_.pop_front();
-                        if (!self->waiting_.empty()) self->write();
+                        if (!self->waiting_.empty()) return self->write();
+                        self->close_if_done();
                       });
   }
 
@@ -89,6 +105,8 @@ class LinePeer : public std::enable_shared_from_this<LinePeer> {
   std::string input_;
   std::deque<std::string> waiting_;
   size_t queued_ = 0;
+  size_t unanswered_ = 0;
+  bool ended_ = false;  // the client sends nothing more
 };
 
 // Root and the daemon's own user, even if the folder's mode were widened by hand.

@@ -132,10 +132,7 @@ class ChunkedStream : public Stream, public std::enable_shared_from_this<Chunked
     asio::post(io_, [self = shared_from_this()] {
       if (!self->builder_) return;
       self->builder_->done();
-      self->builder_.reset();
-      self->open_ = false;
-      self->on_closed_ = nullptr;
-      self->drained_ = nullptr;
+      self->closed();
     });
   }
   bool open() const override { return open_; }

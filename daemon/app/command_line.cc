@@ -1,0 +1,122 @@
+#include "app/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+#include "app/client_commands.h"
+#include "app/daemon.h"
+#include "app/doctor.h"
+#include "app/settings.h"
+#include "base/error.h"
+#include "base/log.h"
+
+namespace selfagent {
+
+namespace {
+
+void add_serve_options(CLI::App& serve, Settings& settings) {
+  serve.add_option("--listen", settings.listen, "ADDRESS:PORT; port 0 picks a free one")
+      ->envname("SELFAGENT_LISTEN")
+      ->capture_default_str();
+  serve.add_option("--display", settings.display, "the X display, e.g. :1")
+      ->envname("DISPLAY")
+      ->capture_default_str();
+  serve.add_option("--web-dir", settings.web_dir, "the folder of the built page");
+  serve.add_option("--vnc-socket", settings.vnc_socket, "the X server's RFB unix socket");
+  serve.add_option("--workspace", settings.workspace,
+                   "where relative paths of the tools start (default: home of the sandbox user)");
+  serve.add_option("--sandbox-user", settings.sandbox_user,
+                   "run everything that tools do as this user (needs root)");
+  serve.add_flag("--no-auth", settings.no_auth, "no token; only with a loopback address");
+  serve.add_option("--allowed-host", settings.allowed_hosts, "a Host beside localhost");
+  serve.add_option("--allowed-origin", settings.allowed_origins, "an Origin beside our own");
+  serve.add_option("--log-level", settings.log_level, "debug, info, warn or error")
+      ->capture_default_str();
+  serve.add_option("--max-steps", settings.planner.max_steps, "model calls in one run")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+}
+
+int serve(Settings settings) {
+  log::start(settings.log_level);
+  return Daemon(std::move(settings)).run();
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  Settings settings;
+  settings.data_dir = default_data_dir();
+  settings.web_dir = default_web_dir();
+  settings.model = model_from_environment();
+  if (const char* token = std::getenv("SELFAGENT_TOKEN")) settings.token = token;
+
+  CLI::App app("selfagent: hands, eyes and a shell for an AI model in a desktop sandbox");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--data-dir", settings.data_dir, "the daemon's folder")->capture_default_str();
+
+  int status = 0;
+  auto* serve_command = app.add_subcommand("serve", "run the daemon");
+  add_serve_options(*serve_command, settings);
+  serve_command->callback([&] { status = serve(settings); });
+
+  app.add_subcommand("mcp", "an MCP server on standard input and output")->callback([&] {
+    status = serve_mcp(settings);
+  });
+
+  CallCommand call;
+  auto* call_command = app.add_subcommand("call", "call a tool: call click x=10 y=20");
+  call_command->add_option("tool", call.tool, "the tool's name")->required();
+  call_command->add_option("arguments", call.words, "values or name=value");
+  call_command->add_option("-o,--output", call.output,
+                           "write the picture or the text to this file");
+  call_command->callback([&] { status = call_tool_command(settings, call); });
+
+  app.add_subcommand("tools", "list the tools")->callback([&] { status = list_tools(); });
+
+  std::string prompt;
+  auto* chat = app.add_subcommand("chat", "give the planner an instruction and follow it");
+  chat->add_option("prompt", prompt, "the instruction")->required();
+  chat->callback([&] { status = chat_command(settings, prompt); });
+
+  app.add_subcommand("jobs", "list the jobs")->callback([&] { status = list_jobs(settings); });
+
+  std::string job;
+  std::string output;
+  const auto add_job_command = [&](const char* name, const char* text, auto run) {
+    auto* command = app.add_subcommand(name, text);
+    command->add_option("job", job, "the job's id")->required();
+    command->callback([&, run] { status = run(settings, job); });
+    return command;
+  };
+  add_job_command("status", "show a job", job_status);
+  add_job_command("logs", "follow the output of a job", job_logs);
+  add_job_command("cancel", "stop a job", cancel_job);
+  auto* download = app.add_subcommand("download", "save a job's workspace and log as a ZIP");
+  download->add_option("job", job, "the job's id")->required();
+  download->add_option("-o,--output", output, "the file (default: JOB.zip)");
+  download->callback([&] { status = download_job(settings, job, output); });
+
+  auto* doctor = app.add_subcommand("doctor", "check the display, users, model and disk");
+  doctor->add_option("--display", settings.display)->envname("DISPLAY");
+  doctor->add_option("--sandbox-user", settings.sandbox_user)->envname("SELFAGENT_SANDBOX_USER");
+  doctor->callback([&] { status = run_doctor(settings); });
+
+  app.add_subcommand("token", "print the token")->callback([&] { status = print_token(settings); });
+  app.add_subcommand("version", "print the version")->callback([] { std::puts(version); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "selfagent: %s\n", error.what());
+    return 1;
+  }
+  return status;
+}
+
+}  // namespace selfagent

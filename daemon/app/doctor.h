@@ -1,0 +1,11 @@
+// `selfagent doctor`: checks what the daemon needs and says what to do about each failure.
+#pragma once
+
+#include "app/settings.h"
+
+namespace selfagent {
+
+/// Prints one line per check. Returns 0 if nothing failed, else 1.
+int run_doctor(const Settings& settings);
+
+}  // namespace selfagent

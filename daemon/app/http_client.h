@@ -1,0 +1,36 @@
+// The command line's HTTP requests to the running daemon, with its address and token from the data
+// folder.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+
+namespace selfagent {
+
+/// Blocking, one thread.
+class HttpClient {
+ public:
+  /// Reads DATA_DIR/listen and DATA_DIR/token. Throws Error(unavailable) if no daemon has run
+  /// there.
+  explicit HttpClient(const std::filesystem::path& data_dir);
+
+  /// The JSON answer. Throws Error with the daemon's message for statuses from 400.
+  Json get(const std::string& path) { return request("GET", path, nullptr); }
+  Json post(const std::string& path, const Json& body) { return request("POST", path, &body); }
+
+  /// Feeds the body to `sink` piece by piece; returns when the answer ended. Throws like get.
+  void stream(const std::string& method, const std::string& path, const Json* body,
+              const std::string& accept, const std::function<void(std::string_view)>& sink);
+
+ private:
+  Json request(const std::string& method, const std::string& path, const Json* body);
+
+  std::string base_;
+  std::string token_;
+};
+
+}  // namespace selfagent

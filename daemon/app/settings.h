@@ -1,0 +1,49 @@
+// What the daemon is told at its start, by flags and by the environment.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+
+#include "planner/planner.h"
+
+namespace selfagent {
+
+constexpr const char* version = "0.1.0";
+
+struct Settings {
+  std::string listen = "127.0.0.1:8080";  ///< ADDRESS:PORT; port 0 picks one
+  std::string display = ":0";
+  std::filesystem::path data_dir;   ///< created with mode 0700
+  std::filesystem::path web_dir;    ///< the built page
+  std::string vnc_socket;           ///< Xvnc's -rfbunixpath, "" for no live view
+  std::filesystem::path workspace;  ///< "": HOME of the sandbox user
+  std::string sandbox_user;         ///< "": the daemon's own user
+  std::string token;                ///< "": kept in or generated into DATA_DIR/token
+  bool no_auth = false;
+  std::set<std::string> allowed_hosts;
+  std::set<std::string> allowed_origins;
+  std::string log_level = "info";
+  LlmSettings model;
+  PlannerSettings planner;
+
+  std::string address() const;  ///< "127.0.0.1"; throws Error(invalid_argument) for a bad --listen
+  uint16_t port() const;
+  std::filesystem::path control_socket() const { return data_dir / "control.sock"; }
+};
+
+/// $SELFAGENT_DATA_DIR, or $XDG_DATA_HOME/selfagent, or ~/.local/share/selfagent.
+std::filesystem::path default_data_dir();
+
+/// The folder with the built page: beside the binary's build tree, or /usr/share/selfagent/web.
+std::filesystem::path default_web_dir();
+
+/// LLM_API_BASE_URL, LLM_MODEL, LLM_API_KEY.
+LlmSettings model_from_environment();
+
+/// The token of the data folder: `wanted` if not empty (it is then stored), else the stored one,
+/// else a new one. The file has mode 0600.
+std::string load_token(const std::filesystem::path& data_dir, const std::string& wanted);
+
+}  // namespace selfagent
