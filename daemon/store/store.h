@@ -1,7 +1,7 @@
 // The durable memory of the daemon: one SQLite database (WAL) and a folder of pictures.
 //
-// The event log is append-only and is the truth: the chat page, the prompt and /status are views of it. What
-// append() has returned survives kill -9. Source of the schema: store.cc.
+// The event log is append-only and is the truth: the chat page, the prompt and /status are views of
+// it. What append() has returned survives kill -9. Source of the schema: store.cc.
 #pragma once
 
 #include <cstdint>
@@ -51,12 +51,16 @@ struct Job {
   int timeout_s = 0;
 };
 
-/// Thread-safe: one connection behind one mutex. Throws Error(resource_exhausted) when the disk is full; nothing that
-/// was confirmed is lost then, and the next call tries again.
+/// Thread-safe: one connection behind one mutex; every call may block for a write to disk. Throws
+/// Error(resource_exhausted) when the disk is full or read-only; nothing that was confirmed is lost
+/// then, and the next call tries again.
 class Store {
  public:
-  /// Opens or creates `folder` (mode 0700). Jobs that were running become interrupted, with the events that say so
-  /// (run_finished for planner jobs with state "interrupted").
+  /// Opens `folder`, or creates it (mode 0700). Jobs that were running become interrupted, with the
+  /// events that say so (run_finished for planner jobs with state "interrupted"), unless their
+  /// run_finished was written already. Throws Error(conflict) if another daemon uses the folder or
+  /// a newer program wrote it, Error(internal) with what to do if the database is damaged: it is
+  /// left as it is.
   explicit Store(const std::filesystem::path& folder);
   ~Store();
 
@@ -67,29 +71,36 @@ class Store {
   void announce(const std::string& conversation_id, const std::string& job_id,
                 const std::string& kind, Json data);
 
-  /// Events after `after`, oldest first; of the conversation, or of the job if `conversation_id` is "".
+  /// Events after `after`, oldest first: of the conversation, of the job, of the job in the
+  /// conversation, or all if both are "".
   std::vector<Event> events(const std::string& conversation_id, const std::string& job_id,
                             int64_t after, size_t limit) const;
 
   using Listener = std::function<void(const Event&)>;
-  /// Unsubscribes when destroyed; after that no call of the listener is running or will come.
+  /// Unsubscribes when destroyed; after that no call of the listener is running or will come. Must
+  /// not be destroyed by a listener (it would wait for itself); may outlive the Store.
   class Subscription {
    public:
     virtual ~Subscription() = default;
   };
-  /// `listener` is called on the appending thread, in order, and must be quick and must not call the store.
+  /// `listener` is called on the appending thread, in the order of seq, and must be quick and must
+  /// not call the store. To miss nothing: subscribe, then read events(), then drop what is heard
+  /// twice (by seq).
   [[nodiscard]] std::unique_ptr<Subscription> subscribe(Listener listener);
 
   Conversation create_conversation(const std::string& title);
   std::vector<Conversation> conversations() const;  ///< newest first
   std::optional<Conversation> conversation(const std::string& id) const;
 
+  /// Adds a row and its first `state` event. Throws for an id that is taken or a conversation that
+  /// does not exist.
   void insert_job(const Job& job);
-  /// Replaces the row of `job.id` and appends a `state` event if the state differs from the stored one.
+  /// Replaces the row of `job.id` and appends a `state` event if the state differs from the stored
+  /// one.
   void update_job(const Job& job);
   std::optional<Job> job(const std::string& id) const;
-  std::vector<Job> jobs(size_t limit) const;        ///< newest first
-  std::vector<Job> jobs_in(JobState state) const;   ///< oldest first
+  std::vector<Job> jobs(size_t limit) const;       ///< newest first
+  std::vector<Job> jobs_in(JobState state) const;  ///< oldest first
 
   /// Stores a picture under its SHA-256 (atomic; once), returns the 64 digits.
   std::string put_blob(const std::string& bytes);

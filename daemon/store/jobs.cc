@@ -1,0 +1,215 @@
+// The rows of jobs, their `state` events, and the end of jobs whose daemon died.
+#include <SQLiteCpp/Transaction.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "store/state.h"
+
+namespace selfagent {
+
+namespace {
+
+constexpr std::array state_words{"queued", "running",   "succeeded",
+                                 "failed", "cancelled", "interrupted"};
+
+JobState state_of_word(const std::string& word) {
+  for (size_t i = 0; i < state_words.size(); ++i) {
+    if (word == state_words[i]) return static_cast<JobState>(i);
+  }
+  throw Error(ErrorCode::internal, "the store has a job in the unknown state \"" + word + "\"");
+}
+
+std::optional<Job> find(SQLite::Database& database, const std::string& id) {
+  SQLite::Statement row(database, std::string(job_columns) + "WHERE id = ?");
+  row.bind(1, id);
+  if (!row.executeStep()) return std::nullopt;
+  return job_of_row(row);
+}
+
+std::vector<Job> select(SQLite::Statement& rows) {
+  std::vector<Job> found;
+  while (rows.executeStep()) found.push_back(job_of_row(rows));
+  return found;
+}
+
+void bind_outcome(SQLite::Statement& statement, const Job& job) {
+  statement.bind(":state", to_string(job.state));
+  statement.bind(":created_ms", job.created_ms);
+  statement.bind(":started_ms", job.started_ms);
+  statement.bind(":finished_ms", job.finished_ms);
+  if (job.exit_code) {
+    statement.bind(":exit_code", *job.exit_code);
+  } else {
+    statement.bind(":exit_code");
+  }
+  statement.bind(":reply", to_utf8(job.reply));
+  statement.bind(":error", to_utf8(job.error));
+  statement.bind(":timeout_s", job.timeout_s);
+}
+
+void write(SQLite::Database& database, const Job& job) {
+  SQLite::Statement update(
+      database,
+      "UPDATE jobs SET state = :state, created_ms = :created_ms, started_ms = :started_ms, "
+      "finished_ms = :finished_ms, exit_code = :exit_code, reply = :reply, error = :error, "
+      "timeout_s = :timeout_s WHERE id = :id");
+  bind_outcome(update, job);
+  update.bind(":id", job.id);
+  update.exec();
+}
+
+// The newest event of `kind` of the job; any kind if it is "".
+std::optional<std::pair<int64_t, Json>> last_event(SQLite::Database& database,
+                                                   const std::string& job_id,
+                                                   const std::string& kind) {
+  SQLite::Statement row(database,
+                        "SELECT ts_ms, data FROM events WHERE job_id <> '' AND job_id = ?1 "
+                        "AND (?2 = '' OR kind = ?2) ORDER BY seq DESC LIMIT 1");
+  row.bind(1, job_id);
+  row.bind(2, kind);
+  if (!row.executeStep()) return std::nullopt;
+  return std::pair{row.getColumn(0).getInt64(),
+                   Json::parse(row.getColumn(1).getString(), nullptr, false)};
+}
+
+std::string text_in(const Json& object, const char* key) {
+  if (!object.is_object()) return "";
+  const auto at = object.find(key);
+  return at != object.end() && at->is_string() ? at->get<std::string>() : "";
+}
+
+}  // namespace
+
+const char* to_string(JobState state) { return state_words[static_cast<size_t>(state)]; }
+
+const char* const job_columns =
+    "SELECT id, kind, text, COALESCE(conversation_id, ''), state, created_ms, started_ms, "
+    "finished_ms, exit_code, reply, error, timeout_s FROM jobs ";
+
+Job job_of_row(SQLite::Statement& row) {
+  Job job;
+  job.id = row.getColumn(0).getString();
+  job.kind = row.getColumn(1).getString();
+  job.text = row.getColumn(2).getString();
+  job.conversation_id = row.getColumn(3).getString();
+  job.state = state_of_word(row.getColumn(4).getString());
+  job.created_ms = row.getColumn(5).getInt64();
+  job.started_ms = row.getColumn(6).getInt64();
+  job.finished_ms = row.getColumn(7).getInt64();
+  if (!row.isColumnNull(8)) job.exit_code = row.getColumn(8).getInt();
+  job.reply = row.getColumn(9).getString();
+  job.error = row.getColumn(10).getString();
+  job.timeout_s = row.getColumn(11).getInt();
+  return job;
+}
+
+void Store::insert_job(const Job& job) {
+  state_->publish([&] {
+    SQLite::Transaction transaction(state_->database);
+    SQLite::Statement insert(
+        state_->database,
+        "INSERT INTO jobs (id, kind, text, conversation_id, state, created_ms, started_ms, "
+        "finished_ms, exit_code, reply, error, timeout_s) VALUES (:id, :kind, :text, "
+        "NULLIF(:conversation_id, ''), :state, :created_ms, :started_ms, :finished_ms, "
+        ":exit_code, :reply, :error, :timeout_s)");
+    bind_outcome(insert, job);
+    insert.bind(":id", job.id);
+    insert.bind(":kind", job.kind);
+    insert.bind(":text", to_utf8(job.text));
+    insert.bind(":conversation_id", job.conversation_id);
+    insert.exec();
+    std::vector events{state_->insert("", job.id, "state", {{"state", to_string(job.state)}})};
+    transaction.commit();
+    return events;
+  });
+}
+
+void Store::update_job(const Job& job) {
+  state_->publish([&] {
+    SQLite::Transaction transaction(state_->database);
+    const std::optional<Job> stored = find(state_->database, job.id);
+    if (!stored) throw Error(ErrorCode::not_found, "there is no job \"" + job.id + "\"");
+    write(state_->database, job);
+    std::vector<Event> events;
+    if (stored->state != job.state) {
+      events.push_back(state_->insert("", job.id, "state", {{"state", to_string(job.state)}}));
+    }
+    transaction.commit();
+    return events;
+  });
+}
+
+std::optional<Job> Store::job(const std::string& id) const {
+  return state_->locked([&] { return find(state_->database, id); });
+}
+
+std::vector<Job> Store::jobs(size_t limit) const {
+  return state_->locked([&] {
+    SQLite::Statement rows(state_->database,
+                           std::string(job_columns) + "ORDER BY number DESC LIMIT ?");
+    rows.bind(1, static_cast<int64_t>(std::min<size_t>(limit, 1'000'000'000)));
+    return select(rows);
+  });
+}
+
+std::vector<Job> Store::jobs_in(JobState state) const {
+  return state_->locked([&] {
+    SQLite::Statement rows(state_->database,
+                           std::string(job_columns) + "WHERE state = ? ORDER BY number");
+    rows.bind(1, to_string(state));
+    return select(rows);
+  });
+}
+
+void Store::State::end_interrupted_jobs() {
+  locked([&] {
+    SQLite::Statement rows(database, std::string(job_columns) + "WHERE state = 'running'");
+    const std::vector<Job> running = select(rows);
+    rows.reset();
+    SQLite::Transaction transaction(database);
+    for (const auto& job : running) end_interrupted(job);
+    transaction.commit();
+  });
+}
+
+void Store::State::end_interrupted(Job job) {
+  const auto finish = last_event(database, job.id, "run_finished");
+  if (finish && text_in(finish->second, "state") != "") {
+    // The planner had written its last event; only the row did not follow.
+    job.state = state_of_word(text_in(finish->second, "state"));
+    job.error = text_in(finish->second, "reason");
+    job.reply = text_in(finish->second, "reply");
+    job.finished_ms = finish->first;
+  } else {
+    job.state = JobState::interrupted;
+    job.error = "the daemon was stopped while the job ran";
+    job.finished_ms = unix_ms();
+    if (!job.conversation_id.empty()) insert_interruption(job);
+  }
+  write(database, job);
+  insert("", job.id, "state", {{"state", to_string(job.state)}});
+  log::info("job {} is {}: the daemon was stopped while it ran", job.id, to_string(job.state));
+}
+
+void Store::State::insert_interruption(const Job& job) {
+  SQLite::Statement steps(database,
+                          "SELECT COUNT(*) FROM events WHERE job_id <> '' AND job_id = ? "
+                          "AND kind = 'assistant_message'");
+  steps.bind(1, job.id);
+  steps.executeStep();
+  // It ran at least until its last event; the time until this start was not its own.
+  const auto last = last_event(database, job.id, "");
+  const int64_t elapsed_ms = last ? std::max<int64_t>(last->first - job.started_ms, 0) : 0;
+  insert(job.conversation_id, job.id, "run_finished",
+         {{"state", "interrupted"},
+          {"reason", job.error},
+          {"reply", ""},
+          {"steps", steps.getColumn(0).getInt64()},
+          {"elapsed_ms", elapsed_ms}});
+}
+
+}  // namespace selfagent

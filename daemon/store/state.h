@@ -1,0 +1,98 @@
+// The inside of Store, shared by its source files: the connection, its lock, and who listens.
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Exception.h>
+#include <SQLiteCpp/Statement.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+#include "store/store.h"
+
+namespace selfagent {
+
+/// Listeners in the order in which they subscribed. Shared with every Subscription, so that one may
+/// outlive the Store.
+struct StoreListeners {
+  /// Held from the insertion of an event until the last listener has returned: this is what makes
+  /// the listeners see events in the order of seq, and what a Subscription waits for when it ends.
+  /// Taken before State::mutex.
+  std::mutex order;
+  std::map<uint64_t, Store::Listener> calls;  // protected by order
+  uint64_t next_id = 1;                       // protected by order
+
+  void tell(const Event& event) const;  // REQUIRES: order is held
+};
+
+struct Store::State {
+  explicit State(const std::filesystem::path& at);
+
+  const std::filesystem::path folder;
+  const UniqueFd lock;  // flock: a second daemon would declare the first one's jobs interrupted
+  const std::shared_ptr<StoreListeners> listeners = std::make_shared<StoreListeners>();
+
+  std::mutex mutex;  // protects everything below
+  SQLite::Database database;
+  SQLite::Statement insert_event;
+
+  /// Calls `work` with the connection locked; turns SQLite's exceptions into Error.
+  template <class Work>
+  auto locked(Work&& work) {
+    const std::lock_guard guard(mutex);
+    try {
+      return work();
+    } catch (const SQLite::Exception& error) {
+      throw translated(error);
+    }
+  }
+
+  /// Like locked(); `work` returns the events that it wrote, which the listeners are then told.
+  template <class Work>
+  std::vector<Event> publish(Work&& work) {
+    const std::lock_guard guard(listeners->order);
+    std::vector<Event> events = locked(work);
+    for (const auto& event : events) listeners->tell(event);
+    return events;
+  }
+
+  /// Writes one event with the prepared statement. REQUIRES: mutex is held.
+  Event insert(const std::string& conversation_id, const std::string& job_id,
+               const std::string& kind, Json data);
+
+  /// Ends the jobs that an earlier process left running.
+  void end_interrupted_jobs();
+  void end_interrupted(Job job);             // REQUIRES: mutex is held
+  void insert_interruption(const Job& job);  // REQUIRES: mutex is held
+
+  Error translated(const SQLite::Exception& error) const;
+};
+
+/// Returns a statement to its start when the scope ends, also after a failed step, so that its
+/// locks are dropped.
+class ResetAtEnd {
+ public:
+  explicit ResetAtEnd(SQLite::Statement& statement) : statement_(statement) {}
+  ~ResetAtEnd() { statement_.tryReset(); }
+  ResetAtEnd(const ResetAtEnd&) = delete;
+  ResetAtEnd& operator=(const ResetAtEnd&) = delete;
+
+ private:
+  SQLite::Statement& statement_;
+};
+
+/// Brings the database to the newest schema. Throws Error(conflict) for one that a newer program
+/// has written.
+void migrate(SQLite::Database& database);
+
+/// The row of a query that selects job_columns.
+Job job_of_row(SQLite::Statement& row);
+extern const char* const job_columns;
+
+}  // namespace selfagent
