@@ -1,7 +1,10 @@
 // A client of OpenAI-compatible model servers: streaming chat completions with tools.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -10,10 +13,25 @@
 
 namespace selfagent {
 
+/// How long to wait for what. The defaults suit real servers; tests shorten them.
+struct LlmTimeouts {
+  std::chrono::milliseconds connect{10'000};
+  /// Silence from the request to the first byte. A server on this machine or in the private network
+  /// may be loading the model, or reading a long prompt on a processor.
+  std::chrono::milliseconds first_byte_local{600'000};
+  std::chrono::milliseconds first_byte_remote{300'000};
+  /// Silence between two bytes of the answer.
+  std::chrono::milliseconds idle_local{300'000};
+  std::chrono::milliseconds idle_remote{120'000};
+  /// The first wait before another try; it doubles each time.
+  std::chrono::milliseconds retry{1'000};
+};
+
 struct LlmSettings {
   std::string base_url;  ///< e.g. "https://api.example.com/v1"; "/chat/completions" is appended
   std::string model;
   std::string api_key;  ///< may be empty for local servers; never logged
+  LlmTimeouts timeouts = {};
 
   bool configured() const { return !base_url.empty() && !model.empty(); }
   /// The environment variables that are still to be set.
@@ -23,18 +41,22 @@ struct LlmSettings {
 struct ToolCall {
   std::string id;
   std::string name;
-  std::string arguments;  ///< JSON text as the model wrote it
-  Json extra;             ///< opaque members to be sent back (thought signatures)
+  std::string arguments;        ///< JSON text as the model wrote it
+  Json extra = Json::object();  ///< opaque members to be sent back (thought signatures)
+  bool truncated = false;       ///< the answer was cut inside the arguments: never run it
 };
 
 struct Completion {
   std::string text;
   std::string reasoning;
   std::string reasoning_field;  ///< the member in which it came, for replay
+  Json reasoning_details;       ///< opaque array to be sent back, or null
   std::vector<ToolCall> tool_calls;
   std::string finish_reason;
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;
+  int64_t cached_tokens = 0;  ///< of the prompt, read from the server's cache
+  bool saw_pictures = true;   ///< false: the model takes text only, pictures were left out
 };
 
 struct CompletionRequest {
@@ -42,19 +64,39 @@ struct CompletionRequest {
   Json tools;     ///< array, may be empty
   std::function<void(const std::string&)> on_text;
   std::function<void(const std::string&)> on_reasoning;
-  std::function<void(const std::string&)> on_notice;  ///< retries, repaired answers
+  /// Retries and adaptations. After one, the deltas begin again from the start of the answer.
+  std::function<void(const std::string&)> on_notice;
 };
 
-/// One request at a time per object; blocking. Throws Error(unavailable) with the server's own message,
-/// Error(cancelled) within 100 ms of `stop`, Error(invalid_argument) for an answer that is no model's (HTML).
+/// What was learned about a model server from its refusals; shared by the clients of one server.
+/// Thread-safe.
+class LearnedCapabilities;
+std::shared_ptr<LearnedCapabilities> make_learned_capabilities();
+
+/// One request at a time per object; blocking. The connection is kept between requests.
 class LlmClient {
  public:
-  explicit LlmClient(LlmSettings settings);
+  explicit LlmClient(LlmSettings settings,
+                     std::shared_ptr<LearnedCapabilities> learned = make_learned_capabilities());
+  ~LlmClient();
+  LlmClient(const LlmClient&) = delete;
+  LlmClient& operator=(const LlmClient&) = delete;
+
+  /// Sends `request` and reads the whole answer. Transient failures are tried again, at most 5
+  /// times; a member that the server refuses is left out from then on. Nothing of the answer may be
+  /// acted upon before this returns.
+  ///
+  /// Throws Error(cancelled) within 100 ms of `stop`; Error(unavailable), (timeout),
+  /// (permission_denied) or (not_found) with the server's own message and the next step;
+  /// Error(resource_exhausted) if the prompt is larger than the context window;
+  /// Error(invalid_argument) for an answer that is no model server's (HTML).
   Completion complete(const CompletionRequest& request, const std::stop_token& stop);
   const LlmSettings& settings() const { return settings_; }
 
  private:
+  struct State;
   LlmSettings settings_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace selfagent

@@ -1,0 +1,104 @@
+#include "llm/capabilities.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <regex>
+#include <vector>
+
+namespace selfagent {
+
+namespace {
+
+bool has_any(const std::string& text, const std::vector<const char*>& words) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](const char* word) { return text.find(word) != std::string::npos; });
+}
+
+struct Rule {
+  bool Capabilities::* flag;
+  std::vector<const char*> names;    ///< the message has one of these
+  std::vector<const char*> demands;  ///< and none of these: they ask for the member
+  const char* notice;
+};
+
+const std::vector<Rule>& rules() {
+  static const std::vector<Rule> table = {
+      {&Capabilities::stream_options,
+       {"stream_options", "include_usage"},
+       {},
+       "The model server does not take stream_options: token counts may be missing."},
+      {&Capabilities::parallel_tool_calls,
+       {"parallel_tool_calls"},
+       {},
+       "The model server does not take parallel_tool_calls: left out."},
+      {&Capabilities::reasoning_replay,
+       {"reasoning_content", "reasoning_details", "reasoning_text", ".reasoning", "'reasoning'",
+        "\"reasoning\""},
+       {"must be passed", "required", "missing"},
+       "The model server does not take earlier reasoning back: left out."},
+      {&Capabilities::null_content,
+       {"content must not be null", "content cannot be null", "content must not be empty",
+        "content must be a string", "content: input should be a valid string", "content: null",
+        "content field is required", "got null", "null content", "value of 'content'"},
+       {"image"},
+       "The model server wants text beside tool calls: sent as \"\"."},
+  };
+  return table;
+}
+
+bool means_no_pictures(const std::string& words) {
+  const bool about_pictures = has_any(words, {"image", "vision", "multimodal", "multi-modal"});
+  return about_pictures &&
+         has_any(words, {"not support", "unsupported", "does not", "doesn't", "no endpoints",
+                         "unknown variant", "not a multimodal", "is not multimodal", "mmproj",
+                         "text-only", "cannot", "can not", "not allowed", "expected `text`",
+                         "not enabled", "not available"});
+}
+
+}  // namespace
+
+std::optional<std::string> adapt(Capabilities& capabilities, const ModelFailure& failure,
+                                 int images) {
+  if (failure.kind() != ModelFailure::Kind::status || failure.overflow()) return std::nullopt;
+  switch (failure.status()) {
+    case 400:
+    case 404:  // OpenRouter: "No endpoints found that support image input"
+    case 415:
+    case 422:
+    case 500:  // llama.cpp: "image input is not supported"
+      break;
+    default:
+      return std::nullopt;
+  }
+  std::string words = failure.complaint().message;
+  std::transform(words.begin(), words.end(), words.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+
+  for (const auto& rule : rules()) {
+    if (!(capabilities.*rule.flag) || !has_any(words, rule.names)) continue;
+    if (has_any(words, rule.demands)) continue;
+    capabilities.*rule.flag = false;
+    return rule.notice;
+  }
+  if (images > 0) {
+    static const std::regex limit(
+        "(?:at most|maximum|max|up to|limit|more than)\\D{0,24}(\\d{1,3})\\s*(?:image|picture)");
+    std::smatch match;
+    if (std::regex_search(words, match, limit)) {
+      const int most = std::atoi(match[1].str().c_str());
+      if (most < images) {
+        capabilities.max_images = most;
+        return "The model server takes at most " + std::to_string(most) +
+               " pictures in one request: older ones are left out.";
+      }
+    }
+    if (means_no_pictures(words)) {
+      capabilities.max_images = 0;
+      return "The model takes no pictures: it works from text alone.";
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace selfagent

@@ -1,0 +1,49 @@
+// What a model server does not take, learned from its own refusals.
+//
+// There is no list of providers: everything is sent until a server answers 400 and names a member;
+// that one is left out from then on, and the request is sent once more.
+#pragma once
+
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "llm/client.h"
+#include "llm/failure.h"
+
+namespace selfagent {
+
+/// One flag for each thing that a server may refuse.
+struct Capabilities {
+  bool stream_options = true;
+  bool parallel_tool_calls = true;
+  bool reasoning_replay = true;  ///< earlier reasoning is sent back in the member in which it came
+  bool null_content = true;      ///< "content": null beside tool calls; otherwise ""
+  bool tools = true;
+  int max_images = std::numeric_limits<int>::max();  ///< per request; 0: text only
+  bool operator==(const Capabilities&) const = default;
+};
+
+/// Changes the one flag that `failure` names and returns a sentence for the user, or nothing if the
+/// refusal is about something else. `images` is how many pictures the refused request had.
+std::optional<std::string> adapt(Capabilities& capabilities, const ModelFailure& failure,
+                                 int images);
+
+class LearnedCapabilities {
+ public:
+  Capabilities read() const {
+    const std::lock_guard lock(mutex_);
+    return capabilities_;
+  }
+  void write(const Capabilities& capabilities) {
+    const std::lock_guard lock(mutex_);
+    capabilities_ = capabilities;
+  }
+
+ private:
+  mutable std::mutex mutex_;  // protects capabilities_
+  Capabilities capabilities_;
+};
+
+}  // namespace selfagent

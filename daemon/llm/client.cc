@@ -1,0 +1,202 @@
+#include "llm/client.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/wait.h"
+#include "llm/capabilities.h"
+#include "llm/decoder.h"
+#include "llm/failure.h"
+#include "llm/http.h"
+#include "llm/request.h"
+
+namespace selfagent {
+
+namespace {
+
+constexpr int max_retries = 5;
+// Longer waits than this are no pause but a closed door (daily quotas): the user should hear of it.
+constexpr milliseconds longest_asked_wait{300'000};
+constexpr milliseconds longest_own_wait{60'000};
+
+std::string trim(const std::string& text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+std::string completions_url(std::string base) {
+  while (base.ends_with('/')) base.pop_back();
+  if (base.ends_with("/chat/completions")) return base;
+  return base + "/chat/completions";
+}
+
+// The address without a password in it.
+std::string shown_url(const std::string& url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string::npos) return url;
+  const size_t at = url.find('@', scheme);
+  const size_t path = url.find('/', scheme + 3);
+  if (at == std::string::npos || (path != std::string::npos && at > path)) return url;
+  return url.substr(0, scheme + 3) + url.substr(at + 1);
+}
+
+milliseconds own_wait(int failures, milliseconds first) {
+  // Jitter, so that clients which failed together do not come back together.
+  thread_local std::minstd_rand generator{std::random_device{}()};
+  std::uniform_real_distribution<double> jitter(1.0, 1.5);
+  const double ms = static_cast<double>(first.count()) * std::pow(2.0, failures - 1);
+  const auto wait = milliseconds(static_cast<int64_t>(ms * jitter(generator)));
+  return std::min(wait, longest_own_wait);
+}
+
+std::string shown_wait(milliseconds wait) {
+  const auto seconds = (wait.count() + 999) / 1000;
+  return std::to_string(seconds) + (seconds == 1 ? " second" : " seconds");
+}
+
+}  // namespace
+
+std::vector<std::string> LlmSettings::missing() const {
+  std::vector<std::string> names;
+  if (base_url.empty()) names.emplace_back("LLM_API_BASE_URL");
+  if (model.empty()) names.emplace_back("LLM_MODEL");
+  return names;
+}
+
+std::shared_ptr<LearnedCapabilities> make_learned_capabilities() {
+  return std::make_shared<LearnedCapabilities>();
+}
+
+struct LlmClient::State {
+  const LlmSettings& settings;
+  std::shared_ptr<LearnedCapabilities> learned;
+  HttpConnection connection;
+  std::string url;
+  std::string key;
+  bool succeeded = false;  ///< this server has answered before
+
+  Completion exchange(const CompletionRequest& request, const Capabilities& capabilities,
+                      const std::stop_token& stop);
+  bool worth_another_try(const ModelFailure& failure, int failures) const;
+  void pause(const ModelFailure& failure, int failures, const CompletionRequest& request,
+             const std::stop_token& stop) const;
+};
+
+LlmClient::LlmClient(LlmSettings settings, std::shared_ptr<LearnedCapabilities> learned)
+    : settings_(std::move(settings)),
+      state_(new State{settings_, std::move(learned), {}, {}, {}, false}) {
+  state_->url = completions_url(trim(settings_.base_url));
+  state_->key = trim(settings_.api_key);
+}
+
+LlmClient::~LlmClient() = default;
+
+Completion LlmClient::State::exchange(const CompletionRequest& request,
+                                      const Capabilities& capabilities,
+                                      const std::stop_token& stop) {
+  HttpPost post{
+      url, {"Content-Type: application/json", "Accept: text/event-stream, application/json"}, ""};
+  if (!key.empty()) post.headers.push_back("Authorization: Bearer " + key);
+  post.body = request_body(settings.model, request, capabilities);
+
+  AnswerDecoder decoder(request.on_text, request.on_reasoning);
+  const HttpAnswer answer =
+      connection.post(post, settings.timeouts, stop, [&](std::string_view bytes) {
+        decoder.feed(bytes);
+        return !decoder.done();
+      });
+  if (answer.status != 200) {
+    Complaint complaint = read_complaint(answer.error_body, answer.status);
+    if (answer.retry_after) complaint.retry_after = answer.retry_after;
+    if (!answer.location.empty()) complaint.message = "to " + answer.location;
+    const bool wrong_path = complaint.code == "html" && answer.status < 500 &&
+                            answer.status != 429 && answer.status != 401 && answer.status != 403;
+    if (wrong_path) {
+      complaint.message = "answered HTML, not JSON (HTTP " + std::to_string(answer.status) +
+                          ", \"" + complaint.message + "\")";
+      throw ModelFailure(ModelFailure::Kind::not_json, complaint, answer.status);
+    }
+    throw ModelFailure(ModelFailure::Kind::status, complaint, answer.status);
+  }
+  Completion completion = decoder.finish();
+  completion.saw_pictures = capabilities.max_images > 0;
+  return completion;
+}
+
+bool LlmClient::State::worth_another_try(const ModelFailure& failure, int failures) const {
+  if (failures > max_retries) return false;
+  const auto& asked = failure.complaint().retry_after;
+  if (asked && *asked > longest_asked_wait) return false;
+  if (failure.transient()) return true;
+  // A server that answered before is being restarted; one that never did is not there.
+  if (failure.kind() == ModelFailure::Kind::refused) return succeeded;
+  // Minutes have passed already: once more is enough.
+  if (failure.kind() == ModelFailure::Kind::timed_out) return failures <= 1;
+  return false;
+}
+
+void LlmClient::State::pause(const ModelFailure& failure, int failures,
+                             const CompletionRequest& request, const std::stop_token& stop) const {
+  const milliseconds wait =
+      failure.complaint().retry_after.value_or(own_wait(failures, settings.timeouts.retry));
+  const Error error = explain(failure, shown_url(settings.base_url), settings.model, key, failures);
+  log::warn("model request failed: {}; trying again", error.what());
+  if (request.on_notice) {
+    std::string reason = error.what();
+    // The next step is for the user's hands; here the program takes it.
+    if (const size_t advice = reason.rfind("): "); advice != std::string::npos) {
+      reason.resize(advice + 1);
+    }
+    request.on_notice(reason + "; trying again in " + shown_wait(wait) + " (" +
+                      std::to_string(failures) + " of " + std::to_string(max_retries) + ")");
+  }
+  if (!sleep_until(Deadline::after(wait), stop)) {
+    throw Error(ErrorCode::cancelled, "stopped while waiting to ask the model again");
+  }
+}
+
+Completion LlmClient::complete(const CompletionRequest& request, const std::stop_token& stop) {
+  const bool http = state_->url.starts_with("http://") || state_->url.starts_with("https://");
+  if (!http) {
+    throw Error(ErrorCode::invalid_argument,
+                "LLM_API_BASE_URL=" + shown_url(settings_.base_url) +
+                    " must begin with http:// or https://, e.g. http://127.0.0.1:8000/v1");
+  }
+  const bool legal_key = std::none_of(state_->key.begin(), state_->key.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7F;
+  });
+  if (!legal_key) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        "LLM_API_KEY has a space, a line end or a character that is not ASCII: set it again");
+  }
+  int failures = 0;
+  while (true) {
+    Capabilities capabilities = state_->learned->read();
+    try {
+      Completion completion = state_->exchange(request, capabilities, stop);
+      state_->succeeded = true;
+      return completion;
+    } catch (const ModelFailure& failure) {
+      if (auto notice = adapt(capabilities, failure, count_images(request.messages))) {
+        // Ends: each round switches one more flag off.
+        state_->learned->write(capabilities);
+        if (request.on_notice) request.on_notice(*notice);
+        continue;
+      }
+      ++failures;
+      if (!state_->worth_another_try(failure, failures)) {
+        throw explain(failure, shown_url(settings_.base_url), settings_.model, state_->key,
+                      failures);
+      }
+      state_->pause(failure, failures, request, stop);
+    }
+  }
+}
+
+}  // namespace selfagent
