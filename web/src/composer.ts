@@ -56,7 +56,7 @@ export class Composer {
     this.sendButton.disabled = this.sending || this.input.value.trim() === "";
     // Height from content: the box first shrinks, then takes what it needs (app.css bounds it).
     this.input.style.height = "auto";
-    this.input.style.height = `${this.input.scrollHeight}px`;
+    if (this.input.scrollHeight > 0) this.input.style.height = `${this.input.scrollHeight}px`;
     const open = !this.dismissed && !this.sending && document.activeElement === this.input;
     this.showMenu(open ? slashMatches(this.input.value) : []);
   }

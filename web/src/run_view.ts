@@ -74,7 +74,7 @@ export class RunView {
         : run.state === "running" && run.stopping
           ? "Stopping…"
           : run.state === "running" && !busy
-            ? "Working"
+            ? run.model === "" ? "Working" : "Thinking"
             : "";
     this.pending.hidden = text === "";
     if (this.pending.dataset.text === text) return;

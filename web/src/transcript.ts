@@ -21,9 +21,13 @@ export class Transcript {
     private readonly cancel: (jobId: string) => void,
     private readonly ticked: () => void,
   ) {
+    // The event comes late: content may have grown since the position changed. Only a way up is the reader's.
+    let lastTop = 0;
     this.scroller.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-      this.following = scrollHeight - scrollTop - clientHeight < nearEndPx;
+      if (scrollHeight - scrollTop - clientHeight < nearEndPx) this.following = true;
+      else if (scrollTop < lastTop) this.following = false;
+      lastTop = scrollTop;
       this.jump.hidden = this.following;
     });
     this.jump.addEventListener("click", () => {

@@ -12,7 +12,7 @@ const commands = ["/screenshot", "/shell uname -a", "/help"];
 
 const examples: Record<string, string> = {
   LLM_API_BASE_URL: "http://127.0.0.1:11434/v1",
-  LLM_MODEL: "the-model's-name",
+  LLM_MODEL: "your-model",
   LLM_API_KEY: "your-key",
 };
 

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Timeline } from "../../web/src/timeline.ts";
+
+function timelineOf(events) {
+  const timeline = new Timeline();
+  events.forEach((event) => timeline.apply({ ts_ms: 1000, job_id: "j-1", conversation_id: "c-1", ...event }));
+  return timeline;
+}
+
+const started = [
+  { kind: "user_message", text: "hello" },
+  { kind: "run_started", model: "m" },
+];
+
+test("a run is its prompt, its items in order and its end", () => {
+  const timeline = timelineOf([
+    ...started,
+    { kind: "assistant_message", text: "I look.", reasoning: "hm" },
+    { kind: "action_intent", call_id: "a", tool: "screenshot", arguments: { cursor: true } },
+    { kind: "action_result", call_id: "a", tool: "screenshot", ok: true, text: "seen", images: [], elapsed_ms: 9 },
+    { kind: "notice", text: "again" },
+    { kind: "assistant_message", text: "Done." },
+    { kind: "run_finished", state: "succeeded", reason: "", reply: "Done.", steps: 2, elapsed_ms: 50 },
+  ]);
+  const [run] = timeline.runs;
+  assert.equal(run.prompt, "hello");
+  assert.deepEqual(run.items.map((item) => item.type), ["assistant", "call", "notice", "assistant"]);
+  assert.equal(run.items[1].state, "ok");
+  assert.deepEqual(run.items[1].args, { cursor: true });
+  assert.deepEqual([run.state, run.steps, run.elapsedMs, run.reply], ["succeeded", 2, 50, ""]);
+  assert.equal(timeline.active, undefined);
+});
+
+test("the whole message replaces the deltas in place", () => {
+  const timeline = timelineOf([
+    ...started,
+    { kind: "reasoning_delta", text: "th" },
+    { kind: "text_delta", text: "a" },
+    { kind: "text_delta", text: "b" },
+  ]);
+  const [draft] = timeline.runs[0].items;
+  assert.deepEqual([draft.text, draft.reasoning, draft.final], ["ab", "th", false]);
+  timeline.apply({ job_id: "j-1", kind: "assistant_message", text: "abc", reasoning: "thought" });
+  assert.deepEqual(timeline.runs[0].items, [{ type: "assistant", text: "abc", reasoning: "thought", final: true }]);
+  timeline.apply({ job_id: "j-1", kind: "text_delta", text: "next" });
+  assert.equal(timeline.runs[0].items.length, 2);
+});
+
+test("a lost connection takes the unfinished text with it, which would have a gap", () => {
+  const timeline = timelineOf([
+    ...started,
+    { kind: "assistant_message", text: "first" },
+    { kind: "text_delta", text: "sec" },
+  ]);
+  timeline.interrupted();
+  assert.deepEqual(timeline.runs[0].items.map((item) => item.text), ["first"]);
+});
+
+test("an action without a result is unknown once the run is over", () => {
+  const timeline = timelineOf([
+    ...started,
+    { kind: "action_intent", call_id: "a", tool: "shell", arguments: {} },
+    { kind: "run_finished", state: "interrupted", reason: "The daemon stopped.", reply: "", steps: 1, elapsed_ms: 1 },
+  ]);
+  assert.equal(timeline.runs[0].items[0].state, "unknown");
+  assert.equal(timeline.runs[0].reason, "The daemon stopped.");
+});
+
+test("a prompt that waits stands apart from the run that goes on", () => {
+  const timeline = timelineOf(started);
+  timeline.accepted("j-2", "second");
+  timeline.apply({ job_id: "j-1", kind: "notice", text: "still the first", ts_ms: 1 });
+  assert.deepEqual(timeline.runs.map((run) => [run.prompt, run.state]), [["hello", "running"], ["second", "queued"]]);
+  assert.equal(timeline.active.jobId, "j-1");
+  timeline.apply({ job_id: "j-2", kind: "user_message", text: "second", ts_ms: 1 });
+  assert.equal(timeline.runs[1].items.length, 0);
+});
+
+test("the reply is shown only when nothing else has said it", () => {
+  const finished = { kind: "run_finished", state: "succeeded", reason: "", steps: 0, elapsed_ms: 1 };
+  assert.equal(timelineOf([...started, { ...finished, reply: "Commands: …" }]).runs[0].reply, "Commands: …");
+  const call = { kind: "action_result", call_id: "a", tool: "shell", ok: true, text: "out\n", elapsed_ms: 1 };
+  assert.equal(timelineOf([...started, call, { ...finished, reply: "out" }]).runs[0].reply, "");
+});
+
+test("the daemon's clock may differ", () => {
+  const timeline = new Timeline();
+  timeline.apply({ kind: "caught_up", ts_ms: 5_000 }, 65_000);
+  assert.equal(timeline.clockOffsetMs, 60_000);
+});
+
+test("unknown kinds are passed over", () => {
+  assert.equal(timelineOf([...started, { kind: "something_new" }]).runs[0].items.length, 0);
+});
