@@ -357,8 +357,10 @@ pageTest("a narrow window has tabs that the keyboard reaches, and nothing sticks
   await page.keyboard.press("ArrowLeft");
   await live(page);
   assert.equal(await page.locator("#chat-panel").isVisible(), false);
-  const canvas = await page.locator("#desktop-screen canvas").boundingBox();
-  assert.ok(canvas.width > 300 && canvas.width <= 400, String(canvas.width));
+  await page.waitForFunction(() => {
+    const { width } = document.querySelector("#desktop-screen canvas").getBoundingClientRect();
+    return width > 300 && width <= 400;
+  });
   await page.keyboard.press("ArrowRight");
   await shown(page, "#prompt");
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 400);

@@ -91,6 +91,11 @@ export class Timeline {
       return undefined;
     }
     const run = this.runOf(event.job_id ?? "");
+    // What a run does shows that it runs, should its start be missing.
+    if (run.state === "queued" && event.kind !== "user_message" && event.kind !== "notice") {
+      run.state = "running";
+      run.startedMs = event.ts_ms;
+    }
     switch (event.kind) {
       case "user_message":
         if (run.recorded) run.items.push({ type: "user", text: event.text });
