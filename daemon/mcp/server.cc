@@ -63,7 +63,7 @@ void Connection::handle(rpc::Request request, rpc::Done done) {
       }
       Json arguments = params.value("arguments", Json::object());
       return call_tool(params["name"].get<std::string>(), std::move(arguments), request, false,
-                       std::move(done));
+                       done);
     }
     if (method == "initialize") return done(initialize(request.params));
     if (method == "ping") return done("{}");
@@ -76,7 +76,7 @@ void Connection::handle(rpc::Request request, rpc::Done done) {
     if (options_.tool_methods) {
       if (const Tool* tool = caller_.registry().find(method)) {
         Json arguments = named_arguments(*tool, request.params);
-        return call_tool(method, std::move(arguments), request, true, std::move(done));
+        return call_tool(method, std::move(arguments), request, true, done);
       }
       throw rpc::unknown_method(caller_.registry().unknown(method));
     }
@@ -121,7 +121,7 @@ std::string Connection::list_tools(const Json& params) const {
 }
 
 void Connection::call_tool(const std::string& name, Json arguments, const rpc::Request& request,
-                           bool plain, rpc::Done done) {
+                           bool plain, const rpc::Done& done) {
   const Tool* tool = caller_.registry().find(name);
   if (tool == nullptr) throw rpc::RpcError(rpc::invalid_params, caller_.registry().unknown(name));
 

@@ -59,8 +59,8 @@ class Stream {
   virtual void when_drained(std::function<void()> ready) = 0;
   virtual void end() = 0;
   virtual bool open() const = 0;
-  /// Calls `closed` once on the network thread, after end() or when the client went away (at once if
-  /// that has happened already).
+  /// Calls `closed` once on the network thread, after end() or when the client went away (at once
+  /// if that has happened already).
   virtual void on_closed(std::function<void()> closed) = 0;
 };
 

@@ -33,11 +33,19 @@ void Router::add(const std::string& method, const std::string& pattern, Access a
 
 void Router::add_blocking(const std::string& method, const std::string& pattern, Access access,
                           Blocking handler) {
+  add_streaming(method, pattern, access,
+                [handler](const HttpRequest& request, const ResponderPtr& responder) {
+                  responder->send(handler(request));
+                });
+}
+
+void Router::add_streaming(const std::string& method, const std::string& pattern, Access access,
+                           HttpHandler handler) {
   add(method, pattern, access, [this, handler](HttpRequest request, ResponderPtr responder) {
     try {
       pool_.submit([handler, request = std::move(request), responder] {
         try {
-          responder->send(handler(request));
+          handler(request, responder);
         } catch (const Error& error) {
           responder->send(HttpResponse::error(error));
         } catch (const std::exception& error) {

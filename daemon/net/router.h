@@ -33,6 +33,10 @@ class Router {
   void add_blocking(const std::string& method, const std::string& pattern, Access access,
                     Blocking handler);
 
+  /// Like add_blocking for handlers that answer the responder themselves, now or later.
+  void add_streaming(const std::string& method, const std::string& pattern, Access access,
+                     HttpHandler handler);
+
   /// Answers every GET that no other route takes, without a login: static files.
   void set_fallback(HttpHandler handler) { fallback_ = std::move(handler); }
 

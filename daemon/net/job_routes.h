@@ -1,0 +1,14 @@
+// Jobs over plain REST: POST /schedule, GET /status/{id}, /jobs, POST /cancel/{id}, GET
+// /download/{id}, events.
+#pragma once
+
+#include "jobs/runner.h"
+#include "net/event_stream.h"
+#include "net/router.h"
+#include "store/store.h"
+
+namespace selfagent {
+
+void add_job_routes(Router& router, Store& store, JobRunner& runner, EventStreams& streams);
+
+}  // namespace selfagent

@@ -1,0 +1,117 @@
+#include "net/page_routes.h"
+
+#include "net/body.h"
+
+namespace selfagent {
+
+namespace {
+
+Json list_conversations(Store& store) {
+  Json list = Json::array();
+  std::map<std::string, std::string> running;
+  for (const JobState state : {JobState::queued, JobState::running}) {
+    for (const auto& job : store.jobs_in(state)) running[job.conversation_id] = job.id;
+  }
+  for (const auto& conversation : store.conversations()) {
+    const auto job = running.find(conversation.id);
+    list.push_back({{"id", conversation.id},
+                    {"title", conversation.title},
+                    {"created_ms", conversation.created_ms},
+                    {"updated_ms", conversation.updated_ms},
+                    {"running_job", job == running.end() ? Json() : Json(job->second)}});
+  }
+  return {{"conversations", list}};
+}
+
+void stream_conversation(const PageParts& parts, const HttpRequest& request,
+                         const ResponderPtr& responder) {
+  EventQuery query;
+  query.conversation_id = request.captures.at("id");
+  query.after = resume_position(request);
+  if (!parts.store.conversation(query.conversation_id)) {
+    throw Error(ErrorCode::not_found, "there is no conversation \"" + query.conversation_id +
+                                          "\": GET /api/conversations lists them");
+  }
+  parts.streams.serve(responder, std::move(query));
+}
+
+HttpResponse chat_reply(const Job& job) {
+  Json body = {{"reply", job.reply},
+               {"job_id", job.id},
+               {"conversation_id", job.conversation_id},
+               {"state", to_string(job.state)}};
+  if (!job.error.empty()) body["error"] = job.error;
+  return HttpResponse::json(200, body);
+}
+
+void chat(const PageParts& parts, const HttpRequest& request, const ResponderPtr& responder) {
+  const Json body = body_object(request, {"prompt", "conversation_id", "wait"});
+  JobRequest job;
+  job.kind = "prompt";
+  job.text = text_member(body, "prompt", true);
+  job.conversation_id = text_member(body, "conversation_id", false);
+  const bool wait = !body.contains("wait") || body["wait"] != false;
+  const std::string id = parts.runner.submit(job);
+  const std::string conversation = parts.store.job(id)->conversation_id;
+  if (!wait) {
+    return responder->send(
+        HttpResponse::json(202, {{"job_id", id}, {"conversation_id", conversation}}));
+  }
+  if (request.header("accept").find("text/event-stream") != std::string::npos) {
+    EventQuery query;
+    query.conversation_id = conversation;
+    query.job_id = id;
+    query.last = [](const Event& event) { return event.kind == "run_finished"; };
+    return parts.streams.serve(responder, std::move(query));
+  }
+  responder->send(chat_reply(parts.runner.wait(id, std::stop_token(), Deadline::never())));
+}
+
+}  // namespace
+
+void add_page_routes(Router& router, const PageParts& parts) {
+  router.add("POST", "/api/login", Access::open,
+             [parts](const HttpRequest& request, const ResponderPtr& responder) {
+               responder->send(parts.auth.login(request));
+             });
+  router.add("POST", "/api/logout", Access::token,
+             [parts](const HttpRequest&, const ResponderPtr& responder) {
+               responder->send(parts.auth.logout());
+             });
+  router.add_blocking("GET", "/api/state", Access::token, [parts](const HttpRequest&) {
+    return HttpResponse::json(200, parts.state());
+  });
+  router.add_blocking("GET", "/api/conversations", Access::token, [parts](const HttpRequest&) {
+    return HttpResponse::json(200, list_conversations(parts.store));
+  });
+  router.add_streaming("GET", "/api/conversations/{id}/events", Access::token,
+                       [parts](const HttpRequest& request, const ResponderPtr& responder) {
+                         stream_conversation(parts, request, responder);
+                       });
+  router.add_blocking(
+      "GET", "/api/blobs/{sha256}", Access::token, [parts](const HttpRequest& request) {
+        auto bytes = parts.store.blob(request.captures.at("sha256"));
+        if (!bytes) throw Error(ErrorCode::not_found, "there is no such picture");
+        const bool png = bytes->starts_with("\x89PNG");
+        return HttpResponse{200,
+                            {{"Content-Type", png ? "image/png" : "image/jpeg"},
+                             {"X-Content-Type-Options", "nosniff"},
+                             {"Cache-Control", "private, max-age=31536000, immutable"}},
+                            std::move(*bytes)};
+      });
+  router.add_streaming("POST", "/api/chat", Access::token,
+                       [parts](const HttpRequest& request, const ResponderPtr& responder) {
+                         chat(parts, request, responder);
+                       });
+  router.add("GET", "/healthz", Access::open,
+             [](const HttpRequest&, const ResponderPtr& responder) {
+               responder->send(HttpResponse::json(200, {{"alive", true}}));
+             });
+  router.add_blocking("GET", "/readyz", Access::open, [parts](const HttpRequest&) {
+    const auto problems = parts.problems();
+    return HttpResponse::json(problems.empty() ? 200 : 503,
+                              {{"ready", problems.empty()}, {"problems", problems}});
+  });
+}
+
+}  // namespace selfagent
