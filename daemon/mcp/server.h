@@ -54,7 +54,7 @@ class Connection : public rpc::Service, public std::enable_shared_from_this<Conn
   std::string initialize(const Json& params) const;
   std::string list_tools(const Json& params) const;
   void call_tool(const std::string& name, Json arguments, const rpc::Request& request, bool plain,
-                 rpc::Done done);
+                 const rpc::Done& done);
   void cancelled(const Json& params);
 
   ToolCaller& caller_;
