@@ -26,6 +26,7 @@
 #include "process/sandbox.h"
 #include "store/store.h"
 #include "tool/caller.h"
+#include "tool/held_input.h"
 #include "x11/desktop.h"
 
 namespace selfagent {
@@ -86,9 +87,10 @@ struct Daemon::State {
         pool(max_threads, max_waiting_calls),
         sandbox(sandbox_settings(settings)),
         desktop(open_desktop(settings.display)),
+        held(*desktop),
         store(settings.data_dir),
         contexts([this](std::stop_token stop, Deadline deadline) {
-          return ToolContext{*desktop, sandbox, std::move(stop), deadline};
+          return ToolContext{*desktop, sandbox, std::move(stop), deadline, "", &held};
         }),
         caller(fill(registry), pool, contexts),
         planner(registry, store, contexts, settings.model, settings.planner),
@@ -107,7 +109,10 @@ struct Daemon::State {
                [this](HttpRequest request, const ResponderPtr& responder) {
                  router.handle(std::move(request), responder);
                }),
-        signals(io, SIGINT, SIGTERM) {
+        signals(io, SIGINT, SIGTERM),
+        lease_timer(io) {
+    caller.on_client_gone([this](const std::string& client) { held.client_gone(client); });
+    check_leases();
     add_rpc_routes(router, caller, identity());
     add_job_routes(router, store, runner, streams);
     add_page_routes(router, {auth, store, runner, streams, [this] { return page_state(); },
@@ -170,15 +175,27 @@ struct Daemon::State {
     std::fflush(stdout);
   }
 
+  // Buttons that a client without a connection left down are released when its lease is over.
+  void check_leases() {
+    lease_timer.expires_after(std::chrono::seconds(5));
+    lease_timer.async_wait([this](const std::error_code& error) {
+      if (error) return;
+      pool.submit([this] { held.expire(); });
+      check_leases();
+    });
+  }
+
   // Refuse new work, cancel what runs, wait for it with a deadline, let the answers out, stop the
   // loop.
   void stop() {
     log::info("stopping");
+    lease_timer.cancel();
     control.stop();
     caller.cancel_all();
     streams.stop();
     stopper = std::jthread([this] {
       runner.shutdown(Deadline::after(shutdown_limit));
+      held.release_all();
       pool.close();
       asio::post(io, [this] {
         server.stop();
@@ -204,6 +221,7 @@ struct Daemon::State {
   WorkerPool pool;
   Sandbox sandbox;
   std::unique_ptr<Desktop> desktop;
+  HeldInput held;
   Store store;
   ContextFactory contexts;
   Registry registry;
@@ -217,6 +235,7 @@ struct Daemon::State {
   ControlSocket control;
   HttpServer server;
   asio::signal_set signals;
+  asio::steady_timer lease_timer;
   std::jthread stopper;
 };
 

@@ -94,6 +94,7 @@ void Connection::close() {
   }
   closed_.request_stop();
   for (auto& [id, source] : running) source.request_stop();
+  caller_.client_gone(options_.client);
 }
 
 std::string Connection::initialize(const Json& params) const {
@@ -145,7 +146,8 @@ void Connection::call_tool(const std::string& name, Json arguments, const rpc::R
           {{"progressToken", token}, {"progress", last}, {"message", message}}));
     };
   }
-  caller_.start(*tool, std::move(arguments), source.get_token(), std::move(progress),
+  caller_.start(*tool, std::move(arguments), options_.client, source.get_token(),
+                std::move(progress),
                 [self = shared_from_this(), id, plain, done](CallOutcome outcome) {
                   if (!id.empty()) {
                     const std::lock_guard lock(self->mutex_);

@@ -40,6 +40,8 @@ class Connection : public rpc::Service, public std::enable_shared_from_this<Conn
   struct Options {
     /// Tool names are methods too: plain JSON-RPC on /rpc, /ws and the control socket.
     bool tool_methods = false;
+    /// Names the connection, "" on transports without one: what it holds is released when it ends.
+    std::string client;
     /// Progress notifications go here; empty on transports that cannot carry them.
     Notify notify;
   };

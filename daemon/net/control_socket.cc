@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/random.h"
 
 namespace selfagent {
 
@@ -29,6 +30,7 @@ class LinePeer : public std::enable_shared_from_this<LinePeer> {
   void start(ToolCaller& caller, const mcp::ServerIdentity& identity) {
     mcp::Connection::Options options;
     options.tool_methods = true;
+    options.client = random_hex(8);
     options.notify = [weak = weak_from_this()](std::string text) {
       if (const auto self = weak.lock()) self->send(std::move(text));
     };

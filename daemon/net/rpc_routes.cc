@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/random.h"
+
 namespace selfagent {
 
 namespace {
@@ -58,6 +60,7 @@ void serve_web_socket(const HttpRequest& request, const ResponderPtr& responder,
   };
   mcp::Connection::Options options;
   options.tool_methods = true;
+  options.client = random_hex(8);
   options.notify = send;
   auto connection = std::make_shared<mcp::Connection>(caller, identity, options);
   WebSocketEvents events;

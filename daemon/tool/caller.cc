@@ -1,5 +1,7 @@
 #include "tool/caller.h"
 
+#include "base/log.h"
+
 namespace selfagent {
 
 namespace {
@@ -12,10 +14,10 @@ ToolCaller::ToolCaller(const Registry& registry, WorkerPool& pool, ContextFactor
 
 ToolCaller::~ToolCaller() { cancel_all(); }
 
-void ToolCaller::start(const Tool& tool, Json arguments, std::stop_token stop,
+void ToolCaller::start(const Tool& tool, Json arguments, std::string client, std::stop_token stop,
                        ProgressSink progress, std::function<void(CallOutcome)> done) {
-  auto work = [this, &tool, arguments = std::move(arguments), stop = std::move(stop),
-               progress = std::move(progress), done] {
+  auto work = [this, &tool, arguments = std::move(arguments), client = std::move(client),
+               stop = std::move(stop), progress = std::move(progress), done] {
     // The call ends when its caller or the daemon asks: both are joined into one token.
     std::stop_source source;
     const std::stop_callback by_caller(stop, [&source] { source.request_stop(); });
@@ -23,6 +25,7 @@ void ToolCaller::start(const Tool& tool, Json arguments, std::stop_token stop,
     CallOutcome outcome;
     try {
       ToolContext context = contexts_(source.get_token(), Deadline::after(longest_call));
+      context.client = client;
       if (progress) context.progress = progress;
       outcome = result_json(call_tool(tool, arguments, context));
     } catch (const ParameterError& error) {
@@ -40,6 +43,15 @@ void ToolCaller::start(const Tool& tool, Json arguments, std::stop_token stop,
     ToolResult result = ToolResult::text(tool.name + " was not started: " + error.what());
     result.is_error = true;
     done(result_json(result));
+  }
+}
+
+void ToolCaller::client_gone(const std::string& client) {
+  if (!client_gone_ || client.empty()) return;
+  try {
+    pool_.submit([this, client] { client_gone_(client); });
+  } catch (const Error& error) {
+    log::warn("what {} holds is released at shutdown: {}", client, error.what());
   }
 }
 

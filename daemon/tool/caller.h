@@ -25,11 +25,19 @@ class ToolCaller {
 
   const Registry& registry() const { return registry_; }
 
-  /// Starts `tool`; `done` is called once, on a worker thread (or at once if the pool is full: then
-  /// with a result whose isError is true). `progress` is called on the same worker thread and may
-  /// be empty.
-  void start(const Tool& tool, Json arguments, std::stop_token stop, ProgressSink progress,
-             std::function<void(CallOutcome)> done);
+  /// `client_gone` is called on a worker thread with the name of a connection that ended.
+  void on_client_gone(std::function<void(const std::string&)> client_gone) {
+    client_gone_ = std::move(client_gone);
+  }
+
+  /// Starts `tool` for `client` (see ToolContext); `done` is called once, on a worker thread (or at
+  /// once if the pool is full: then with a result whose isError is true). `progress` is called on
+  /// the same worker thread and may be empty.
+  void start(const Tool& tool, Json arguments, std::string client, std::stop_token stop,
+             ProgressSink progress, std::function<void(CallOutcome)> done);
+
+  /// Tells the world that `client` went away: what it holds is released.
+  void client_gone(const std::string& client);
 
   /// Asks every running call to stop, and every later one.
   void cancel_all();
@@ -39,6 +47,7 @@ class ToolCaller {
   WorkerPool& pool_;
   const ContextFactory contexts_;
   std::stop_source stopping_;
+  std::function<void(const std::string&)> client_gone_;
 };
 
 }  // namespace selfagent

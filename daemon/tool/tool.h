@@ -16,7 +16,8 @@
 
 namespace selfagent {
 
-class Sandbox;  // process/sandbox.h
+class HeldInput;  // tool/held_input.h
+class Sandbox;    // process/sandbox.h
 
 /// Hints for clients; all four are always sent. Source: MCP 2025-11-25, ToolAnnotations.
 struct Annotations {
@@ -54,6 +55,10 @@ struct ToolContext {
   Sandbox& sandbox;
   std::stop_token stop;
   Deadline deadline = Deadline::never();
+  /// Names the connection of the caller, "" for callers without one (plain HTTP, jobs).
+  std::string client;
+  /// Buttons that stay down after the call; null in tests that hold none.
+  HeldInput* held = nullptr;
   /// Reports progress in 0 to 1 with a message; may be called from the handler's thread only.
   std::function<void(double, const std::string&)> progress = [](double, const std::string&) {};
 };
