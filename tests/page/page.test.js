@@ -25,11 +25,11 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** Runs `body(daemon, page)`; a script error or a violation of the security policy fails the test. */
+/** Runs `body(daemon, page, what prepare returned before the page was opened)`; a script error or a violation of the security policy fails the test. */
 function pageTest(name, body, { fragment = "#token=secret", viewport = { width: 1280, height: 800 }, prepare } = {}) {
   test(name, { skip }, async () => {
     const daemon = new FakeDaemon(dist);
-    prepare?.(daemon);
+    const prepared = prepare?.(daemon);
     await daemon.start();
     const context = await browser.newContext({ viewport });
     const page = await context.newPage();
@@ -41,7 +41,7 @@ function pageTest(name, body, { fragment = "#token=secret", viewport = { width: 
     });
     try {
       await page.goto(daemon.url + fragment);
-      await body(daemon, page);
+      await body(daemon, page, prepared);
       assert.deepEqual(faults, []);
     } finally {
       await context.close();
@@ -138,8 +138,7 @@ pageTest("an example prompt starts a conversation that streams to its end", asyn
   assert.deepEqual(chat.body, { prompt: "Take a screenshot and tell me what is on the desktop", wait: false });
 });
 
-pageTest("a tool call shows its arguments, state, result and picture", async (daemon, page) => {
-  const [, , emit] = begin(daemon);
+pageTest("a tool call shows its arguments, state, result and picture", async (daemon, page, [, , emit]) => {
   emit("action_intent", { call_id: "1", tool: "run_code", arguments: { language: "python", code: "a = 1\nb = 2" } });
   await shown(page, '.call[data-state="running"] .spinner');
   assert.equal(await text(page, ".call-args"), 'language=python code="a = 1 …"');
@@ -166,10 +165,9 @@ pageTest("a tool call shows its arguments, state, result and picture", async (da
   emit("action_result", { call_id: "2", tool: "click", ok: false, text: "x=1400 is outside", images: [], elapsed_ms: 1 });
   await shown(page, '.call[data-state="failed"]');
   assert.match(await text(page, '.call[data-state="failed"]'), /x=1400 is outside/);
-});
+}, { prepare: (daemon) => begin(daemon) });
 
-pageTest("the stop button says so at once and stops the run", async (daemon, page) => {
-  const [, job, emit] = begin(daemon);
+pageTest("the stop button says so at once and stops the run", async (daemon, page, [, job, emit]) => {
   daemon.onCancel = () => {};
   await page.click("#stop");
   assert.equal(await text(page, "#stop-text"), "Stopping…");
@@ -178,10 +176,9 @@ pageTest("the stop button says so at once and stops the run", async (daemon, pag
   await shown(page, '.run[data-state="cancelled"]');
   assert.match(await text(page, ".outcome"), /Cancelled[\s\S]*Stopped by the user\./);
   await hidden(page, "#stop");
-});
+}, { prepare: (daemon) => begin(daemon) });
 
-pageTest("after a restart of the daemon the page comes back by itself, without repetitions", async (daemon, page) => {
-  const [, , emit] = begin(daemon, "long work");
+pageTest("after a restart of the daemon the page comes back by itself, without repetitions", async (daemon, page, [, , emit]) => {
   emit("assistant_message", { text: "First." });
   await shown(page, ".assistant");
   await live(page);
@@ -199,10 +196,9 @@ pageTest("after a restart of the daemon the page comes back by itself, without r
   await live(page);
   assert.deepEqual(await page.locator(".assistant .prose").allInnerTexts(), ["First.", "Second."]);
   assert.deepEqual(await page.locator(".user").allInnerTexts(), ["long work"]);
-});
+}, { prepare: (daemon) => begin(daemon, "long work") });
 
 pageTest("a prompt may wait behind a run, and can be taken back", async (daemon, page) => {
-  begin(daemon, "first");
   await shown(page, "#stop");
   await page.fill("#prompt", "second");
   await page.keyboard.press("Enter");
@@ -210,7 +206,7 @@ pageTest("a prompt may wait behind a run, and can be taken back", async (daemon,
   assert.equal(await page.inputValue("#prompt"), "");
   await page.click("text=Remove");
   await until(() => daemon.requests.some((request) => request.path.startsWith("/cancel/")), "the cancellation");
-});
+}, { prepare: (daemon) => begin(daemon, "first") });
 
 pageTest("Shift+Enter breaks the line, Enter sends, and a refusal keeps the prompt", async (daemon, page) => {
   daemon.refuseChat = [429, "resource_exhausted", "The queue is full (16 prompts); wait for one to finish."];
@@ -259,8 +255,7 @@ pageTest("conversations are listed, switched, and remembered over a reload", asy
   await shown(page, ".example");
 }, { prepare: (daemon) => { begin(daemon, "older"); begin(daemon, "newer"); } });
 
-pageTest("the chat follows its end until the reader scrolls up", async (daemon, page) => {
-  const [, , emit] = begin(daemon);
+pageTest("the chat follows its end until the reader scrolls up", async (daemon, page, [, , emit]) => {
   const atEnd = () => page.waitForFunction(() => {
     const { scrollHeight, scrollTop, clientHeight } = document.getElementById("scroller");
     return scrollHeight > clientHeight && scrollHeight - scrollTop - clientHeight < 2;
@@ -277,7 +272,7 @@ pageTest("the chat follows its end until the reader scrolls up", async (daemon, 
   await page.click("#jump");
   await atEnd();
   await hidden(page, "#jump");
-});
+}, { prepare: (daemon) => begin(daemon) });
 
 pageTest("without a model the page names what is missing, and commands work", async (daemon, page) => {
   await shown(page, "#no-model");
@@ -383,8 +378,7 @@ pageTest("the theme is switched and kept; the splitter moves by keyboard", async
   assert.equal(await width(), after);
 });
 
-pageTest("every control has a name", async (daemon, page) => {
-  const [, , emit] = begin(daemon);
+pageTest("every control has a name", async (daemon, page, [, , emit]) => {
   emit("action_intent", { call_id: "1", tool: "shell", arguments: { command: "a\nb" } });
   await shown(page, ".call");
   const nameless = await page.evaluate(() =>
@@ -394,4 +388,4 @@ pageTest("every control has a name", async (daemon, page) => {
       .map((element) => element.outerHTML),
   );
   assert.deepEqual(nameless, []);
-});
+}, { prepare: (daemon) => begin(daemon) });

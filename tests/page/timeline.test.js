@@ -86,7 +86,11 @@ test("the reply is shown only when nothing else has said it", () => {
 
 test("the daemon's clock may differ", () => {
   const timeline = new Timeline();
-  timeline.apply({ kind: "caught_up", ts_ms: 5_000 }, 65_000);
+  timeline.apply({ kind: "notice", text: "stored", ts_ms: 1_000 }, 65_000);
+  assert.equal(timeline.clockOffsetMs, 0);
+  timeline.apply({ kind: "caught_up" }, 65_000);
+  timeline.apply({ kind: "notice", text: "slow", ts_ms: 5_000 }, 66_000);
+  timeline.apply({ kind: "notice", text: "quick", ts_ms: 7_000 }, 67_000);
   assert.equal(timeline.clockOffsetMs, 60_000);
 });
 

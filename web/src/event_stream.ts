@@ -15,6 +15,10 @@ export interface EventStreamListener {
   refused(error: api.ApiError): void;
 }
 
+// The daemon writes a comment every 15 s. A connection that is silent for much longer is dead, as after a laptop's
+// sleep, and would stay open for ever: the page never writes on it.
+const silentMs = 50_000;
+
 export class EventStream {
   private lastSeq = 0;
   private closed = false;
@@ -67,8 +71,10 @@ export class EventStream {
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
     const parser = new SseParser();
+    const { connection } = this;
     for (;;) {
-      const { done, value } = await reader.read();
+      const silence = setTimeout(() => connection.abort(), silentMs);
+      const { done, value } = await reader.read().finally(() => clearTimeout(silence));
       if (done || this.closed) return;
       this.backoff.reset();
       for (const message of parser.push(decoder.decode(value, { stream: true }))) this.deliver(message);

@@ -50,9 +50,13 @@ export interface Run {
 
 export class Timeline {
   readonly runs: Run[] = [];
-  /** Local clock minus the daemon's, in ms. */
-  clockOffsetMs = 0;
   caughtUp = false;
+  private offsetMs: number | undefined;
+
+  /** Local clock minus the daemon's, in ms: the least that a live event has shown, as its way takes time too. */
+  get clockOffsetMs(): number {
+    return this.offsetMs ?? 0;
+  }
 
   /** The oldest run that is going on, if any. */
   get running(): Run | undefined {
@@ -87,9 +91,10 @@ export class Timeline {
   apply(event: ConversationEvent, nowMs = Date.now()): Run | undefined {
     if (event.kind === "caught_up") {
       this.caughtUp = true;
-      if (event.ts_ms) this.clockOffsetMs = nowMs - event.ts_ms;
+      this.compareClocks(event.ts_ms, nowMs);
       return undefined;
     }
+    if (this.caughtUp) this.compareClocks(event.ts_ms, nowMs);
     const run = this.runOf(event.job_id ?? "");
     // What a run does shows that it runs, should its start be missing.
     if (run.state === "queued" && event.kind !== "user_message" && event.kind !== "notice") {
@@ -151,6 +156,11 @@ export class Timeline {
         return undefined; // A kind that a newer daemon has added.
     }
     return run;
+  }
+
+  private compareClocks(daemonMs: number | undefined, nowMs: number): void {
+    if (!daemonMs) return;
+    this.offsetMs = Math.min(this.offsetMs ?? Infinity, nowMs - daemonMs);
   }
 
   private runOf(jobId: string): Run {
