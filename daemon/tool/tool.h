@@ -56,7 +56,7 @@ struct ToolContext {
   std::stop_token stop;
   Deadline deadline = Deadline::never();
   /// Names the connection of the caller, "" for callers without one (plain HTTP, jobs).
-  std::string client;
+  std::string client = {};
   /// Buttons that stay down after the call; null in tests that hold none.
   HeldInput* held = nullptr;
   /// Reports progress in 0 to 1 with a message; may be called from the handler's thread only.
