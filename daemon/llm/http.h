@@ -45,8 +45,8 @@ class HttpConnection {
 
   /// Sends `post` and gives the body of an answer with status 200 to `on_body`, piece by piece;
   /// what `on_body` throws ends the exchange and comes out here. After `on_body` has returned false
-  /// the rest is read and dropped, for at most 100 ms. Throws Error(cancelled) at once at `stop`, ModelFailure for everything that
-  /// goes wrong below HTTP.
+  /// the rest is read and dropped, for at most 100 ms. Throws Error(cancelled) at once at `stop`,
+  /// ModelFailure for everything that goes wrong below HTTP.
   HttpAnswer post(const HttpPost& post, const LlmTimeouts& timeouts, const std::stop_token& stop,
                   const std::function<bool(std::string_view)>& on_body);
 

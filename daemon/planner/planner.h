@@ -1,6 +1,8 @@
-// The planner: takes an instruction, looks at the screen, asks a model, acts through the tools, until it is done.
+// The planner: takes an instruction, looks at the screen, asks a model, acts through the tools,
+// until it is done.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -13,8 +15,8 @@
 namespace selfagent {
 
 struct PlannerSettings {
-  int max_steps = 200;                      ///< model calls in one run
-  std::chrono::seconds max_time{3600};      ///< wall time of one run
+  int max_steps = 200;                  ///< model calls in one run
+  std::chrono::seconds max_time{3600};  ///< wall time of one run
 };
 
 struct RunRequest {
@@ -31,19 +33,22 @@ struct RunOutcome {
   int steps = 0;
 };
 
-/// Makes the context of one tool call. Given by the wiring.
-using ContextFactory = std::function<ToolContext(std::stop_token, Deadline)>;
+/// Answers one request like LlmClient::complete; called by one thread at a time.
+using ModelCall = std::function<Completion(const CompletionRequest&, const std::stop_token&)>;
+/// Gives each run its own ModelCall.
+using ModelFactory = std::function<ModelCall()>;
 
 /// Thread-safe; each run uses its caller's thread and blocks it.
 class Planner {
  public:
+  /// `connect` replaces the client of `model` (tests).
   Planner(const Registry& registry, Store& store, ContextFactory contexts, LlmSettings model,
-          PlannerSettings settings);
+          PlannerSettings settings, ModelFactory connect = {});
   ~Planner();
 
-  /// Runs `request` to its end and appends every event of docs/protocol.md from user_message to run_finished. A
-  /// prompt that begins with "/" is a chat command. Takes effect of `stop` at once, even while the model is being
-  /// waited for. Never throws; failures are the outcome.
+  /// Runs `request` to its end and appends every event of docs/protocol.md from user_message to
+  /// run_finished. A prompt that begins with "/" is a chat command. Takes effect of `stop` at once,
+  /// even while the model is being waited for. Never throws; failures are the outcome.
   RunOutcome run(const RunRequest& request, const std::stop_token& stop);
 
   const LlmSettings& model() const;

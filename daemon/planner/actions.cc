@@ -1,0 +1,87 @@
+#include "planner/actions.h"
+
+#include "tool/command_line.h"
+
+namespace selfagent {
+
+namespace {
+
+// Longer than any tool waits by itself; a handler that forgot its own limit ends here.
+constexpr std::chrono::minutes longest_call{15};
+
+ToolResult failed(const std::string& text) {
+  ToolResult result = ToolResult::text(text);
+  result.is_error = true;
+  return result;
+}
+
+Json intent_of(const Action& action) {
+  Json intent = {
+      {"call_id", action.call_id}, {"tool", action.tool}, {"arguments", action.arguments}};
+  if (action.automatic) intent["automatic"] = true;
+  return intent;
+}
+
+}  // namespace
+
+ActionEnd Actions::perform(const Action& action, const std::stop_token& stop, Deadline deadline) {
+  log_.append("action_intent", intent_of(action));
+  const auto begin = Clock::now();
+  const Tool* tool = registry_.find(action.tool);
+  ToolResult result;
+  bool ran = false;
+  if (tool == nullptr) {
+    result = failed(registry_.unknown(action.tool));
+  } else {
+    try {
+      ToolContext context = contexts_(stop, deadline.sooner(Deadline::after(longest_call)));
+      result = call_tool(*tool, action.arguments, context);
+      ran = true;
+    } catch (const ParameterError& error) {
+      result = failed(action.tool + " was not run: " + error.what() +
+                      ". Correct the arguments and call it again; usage: " + usage(*tool));
+    } catch (const std::exception& error) {
+      result = failed(action.tool + " was not run: " + error.what());
+    }
+  }
+  if (result.is_error && stop.stop_requested()) {
+    result.content.insert(result.content.begin(), Content{"[interrupted by user]", nullptr});
+  }
+  ActionEnd end = record(action, result, begin);
+  end.ran = ran;
+  return end;
+}
+
+ActionEnd Actions::refuse(const Action& action, const std::string& text) {
+  log_.append("action_intent", intent_of(action));
+  return record(action, failed(text), Clock::now());
+}
+
+ActionEnd Actions::record(const Action& action, const ToolResult& result, Clock::time_point begin) {
+  ActionEnd end;
+  end.ok = !result.is_error;
+  const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
+  Json images = Json::array();
+  for (const auto& block : result.content) {
+    if (block.image) {
+      const std::string sha256 = log_.store().put_blob(block.image->bytes);
+      images.push_back({{"sha256", sha256},
+                        {"mime", block.image->mime},
+                        {"width", block.image->width},
+                        {"height", block.image->height}});
+      if (on_picture) on_picture(sha256, block.image);
+    } else if (!block.text.empty()) {
+      end.text += (end.text.empty() ? "" : "\n") + block.text;
+    }
+  }
+  end.picture = !images.empty();
+  log_.append("action_result", {{"call_id", action.call_id},
+                                {"tool", action.tool},
+                                {"ok", end.ok},
+                                {"text", end.text},
+                                {"images", images},
+                                {"elapsed_ms", elapsed.count()}});
+  return end;
+}
+
+}  // namespace selfagent

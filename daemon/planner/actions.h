@@ -1,0 +1,50 @@
+// Runs the tool calls of a run and records each: the intent before it runs, the result after.
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "planner/run_log.h"
+#include "tool/registry.h"
+
+namespace selfagent {
+
+struct Action {
+  std::string call_id;
+  std::string tool;
+  Json arguments = Json::object();
+  bool automatic = false;  ///< the planner's own look at the screen, not a call of the model
+};
+
+struct ActionEnd {
+  bool ok = false;
+  bool ran = false;      ///< the handler was started
+  bool picture = false;  ///< the result has one
+  std::string text;
+};
+
+/// Used by the run's thread alone.
+class Actions {
+ public:
+  Actions(const Registry& registry, const ContextFactory& contexts, RunLog& log)
+      : registry_(registry), contexts_(contexts), log_(log) {}
+
+  /// Blocks until the tool has ended. Throws only what the store throws.
+  ActionEnd perform(const Action& action, const std::stop_token& stop, Deadline deadline);
+
+  /// Records a call that is not run, with `text` as its result.
+  ActionEnd refuse(const Action& action, const std::string& text);
+
+  /// Gets each new picture with its SHA-256; may be empty.
+  std::function<void(const std::string&, EncodedImagePtr)> on_picture;
+
+ private:
+  ActionEnd record(const Action& action, const ToolResult& result, Clock::time_point begin);
+
+  const Registry& registry_;
+  const ContextFactory& contexts_;
+  RunLog& log_;
+};
+
+}  // namespace selfagent

@@ -1,0 +1,58 @@
+// The conversation as the model sees it: a view of the event log, made anew for each request.
+//
+// Append-only as far as possible, because servers keep what they computed for an unchanged
+// beginning: old pictures leave in steps of ten (of n pictures the newest 3 + n mod 10 stay, which
+// costs 1.3 times the fresh tokens of keeping all and bounds the request at 12), old text leaves in
+// halves of the budget. A prompt of the user never leaves.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "store/store.h"
+#include "tool/tool.h"
+
+namespace selfagent {
+
+struct HistoryLimits {
+  size_t text_bytes = 300'000;  ///< about 75,000 tokens; older turns are left out beyond
+  int keep_pictures = 3;        ///< at least so many of the newest
+  int picture_step = 10;        ///< they leave by so many at a time
+};
+
+/// Used by one thread.
+class History {
+ public:
+  /// Reads what the conversation has so far.
+  History(const Store& store, const std::string& conversation_id);
+
+  void add(const Event& event);
+
+  /// Keeps a new picture in memory, so that it is not read back and encoded again.
+  void keep(const std::string& sha256, EncodedImagePtr picture);
+
+  /// The messages after the system prompt, in the chat completions format.
+  Json messages(const HistoryLimits& limits);
+
+  /// Bytes of text in the newest messages().
+  size_t text_bytes() const { return text_bytes_; }
+
+  /// True if a call with this id is in the conversation already.
+  bool knows_call(const std::string& id) const { return call_ids_.count(id) != 0; }
+
+ private:
+  /// A `data:` URL, or "" if the picture is gone.
+  std::string picture_url(const std::string& sha256, const std::string& mime);
+
+  const Store& store_;
+  std::vector<Event> events_;
+  std::set<std::string> call_ids_;
+  size_t text_bytes_ = 0;
+  std::map<std::string, std::shared_ptr<const std::string>> base64_;  ///< by SHA-256
+  std::map<std::string, std::shared_ptr<const std::string>> used_;    ///< by the newest messages()
+};
+
+}  // namespace selfagent

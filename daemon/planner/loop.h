@@ -1,0 +1,71 @@
+// One run with a model: look, ask, act, until the model answers without a tool call or a limit is
+// met.
+//
+// Crash safety: the answer of the model is durable before its first call runs, each call's intent
+// before it runs, its result after. Nothing of an answer is run before the whole answer has
+// arrived.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "planner/actions.h"
+#include "planner/history.h"
+#include "planner/planner.h"
+#include "planner/run_log.h"
+
+namespace selfagent {
+
+/// A call of the model, made ready to run.
+struct PlannedCall {
+  Action action;
+  std::string arguments;  ///< legal JSON text, for the history: servers refuse anything else
+  Json extra;             ///< opaque members to be sent back
+  std::string problem;    ///< why it must not run, "" if it may
+  bool repaired = false;
+};
+
+/// Used by one thread.
+class Loop {
+ public:
+  Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log, ModelCall model,
+       int max_steps);
+
+  /// Appends the events from the first look to the last answer; not user_message, run_started and
+  /// run_finished. Throws Error(cancelled) soon after `stop`, and what the model server or the
+  /// store throws.
+  RunOutcome run(const std::stop_token& stop, Deadline deadline);
+
+  int steps() const { return steps_; }
+  /// What the model said last.
+  const std::string& last_text() const { return last_text_; }
+
+ private:
+  Completion ask(const std::stop_token& stop);
+  Completion ask_once(bool nudge, const std::stop_token& stop);
+  bool shrink_prompt();
+  void keep_partial();
+  PlannedCall plan(const ToolCall& call) const;
+  std::vector<PlannedCall> plan_all(const std::vector<ToolCall>& calls) const;
+  void record_answer(const Completion& completion, const std::vector<PlannedCall>& calls);
+  void act(const std::vector<PlannedCall>& calls, const std::stop_token& stop, Deadline deadline);
+  void look(const std::stop_token& stop, Deadline deadline);
+  bool is_gui_action(const std::string& tool) const;
+
+  const Registry& registry_;
+  RunLog& log_;
+  const ModelCall model_;
+  const int max_steps_;
+  const Json tools_;
+  History history_;
+  Actions actions_;
+  HistoryLimits limits_;
+  bool sees_pictures_ = true;
+  int steps_ = 0;
+  std::string last_text_;
+  std::string partial_text_;  ///< what arrived of the answer that is being waited for
+  std::string partial_reasoning_;
+};
+
+}  // namespace selfagent

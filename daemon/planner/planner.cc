@@ -1,0 +1,129 @@
+#include "planner/planner.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "planner/chat_command.h"
+#include "planner/limited_stop.h"
+#include "planner/loop.h"
+#include "planner/run_log.h"
+
+namespace selfagent {
+
+namespace {
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i) {
+    text += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+  }
+  return text;
+}
+
+}  // namespace
+
+struct Planner::State {
+  const Registry& registry;
+  Store& store;
+  const ContextFactory contexts;
+  const LlmSettings model;
+  const PlannerSettings settings;
+  const ModelFactory connect;
+
+  RunOutcome run(const RunRequest& request, RunLog& log, const std::stop_token& stop,
+                 Deadline deadline);
+  RunOutcome run_with_model(RunLog& log, const std::stop_token& stop, Deadline deadline);
+  RunOutcome ending(const Error& error, const std::stop_token& stop, Deadline deadline,
+                    const Loop& loop) const;
+};
+
+Planner::Planner(const Registry& registry, Store& store, ContextFactory contexts, LlmSettings model,
+                 PlannerSettings settings, ModelFactory connect) {
+  if (!connect) {
+    // What one run learns about the server holds for the next.
+    connect = [model, learned = make_learned_capabilities()] {
+      auto client = std::make_shared<LlmClient>(model, learned);
+      return [client](const CompletionRequest& request, const std::stop_token& stop) {
+        return client->complete(request, stop);
+      };
+    };
+  }
+  state_.reset(new State{registry, store, std::move(contexts), std::move(model), settings,
+                         std::move(connect)});
+}
+
+Planner::~Planner() = default;
+
+const LlmSettings& Planner::model() const { return state_->model; }
+
+RunOutcome Planner::run(const RunRequest& request, const std::stop_token& stop) {
+  const auto begin = Clock::now();
+  const auto max_time = request.max_time.count() > 0 ? request.max_time : state_->settings.max_time;
+  RunLog log(state_->store, request.conversation_id, request.job_id);
+  RunOutcome outcome;
+  try {
+    outcome = state_->run(request, log, stop, Deadline::after(max_time));
+  } catch (const std::exception& error) {
+    outcome.state = stop.stop_requested() ? JobState::cancelled : JobState::failed;
+    outcome.reason = stop.stop_requested() ? "stopped" : error.what();
+  }
+  log.on_event = nullptr;
+  const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
+  try {
+    log.append("run_finished", {{"state", to_string(outcome.state)},
+                                {"reason", outcome.reason},
+                                {"reply", outcome.reply},
+                                {"steps", outcome.steps},
+                                {"elapsed_ms", elapsed.count()}});
+  } catch (const std::exception& error) {
+    log::error("the end of run {} could not be stored: {}", request.job_id, error.what());
+  }
+  return outcome;
+}
+
+RunOutcome Planner::State::run(const RunRequest& request, RunLog& log, const std::stop_token& stop,
+                               Deadline deadline) {
+  log.append("user_message", {{"text", request.prompt}});
+  if (is_chat_command(request.prompt)) {
+    log.append("run_started", {{"model", ""}});
+    return run_chat_command(request.prompt, registry, contexts, log, stop, deadline);
+  }
+  if (!model.configured()) {
+    return {JobState::failed,
+            "no model is configured: set " + join(model.missing()) +
+                " (and LLM_API_KEY if the server wants one), then start the daemon again; commands "
+                "such as /help and /screenshot work without a model",
+            "", 0};
+  }
+  log.append("run_started", {{"model", model.model}});
+  return run_with_model(log, stop, deadline);
+}
+
+RunOutcome Planner::State::run_with_model(RunLog& log, const std::stop_token& stop,
+                                          Deadline deadline) {
+  Loop loop(registry, contexts, log, connect(), settings.max_steps);
+  RunOutcome outcome;
+  try {
+    const LimitedStop limited(stop, deadline);
+    outcome = loop.run(limited.token(), deadline);
+  } catch (const Error& error) {
+    outcome = ending(error, stop, deadline, loop);
+  }
+  log.on_event = nullptr;  // it pointed into the loop
+  return outcome;
+}
+
+RunOutcome Planner::State::ending(const Error& error, const std::stop_token& stop,
+                                  Deadline deadline, const Loop& loop) const {
+  RunOutcome outcome{JobState::failed, error.what(), loop.last_text(), loop.steps()};
+  if (stop.stop_requested()) {
+    outcome.state = JobState::cancelled;
+    outcome.reason = "stopped";
+  } else if (deadline.passed()) {
+    outcome.reason = "the time limit of the run was reached after " + std::to_string(loop.steps()) +
+                     " steps, before the task was done: send another message to go on";
+  }
+  return outcome;
+}
+
+}  // namespace selfagent

@@ -1,0 +1,200 @@
+#include "planner/turns.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/utf8.h"
+
+namespace selfagent {
+
+namespace {
+
+// One result in the prompt; tools bound their output too, this is for the sum of many.
+constexpr size_t head_bytes = 24'000;
+constexpr size_t tail_bytes = 8'000;
+
+std::string text_of(const Json& data, const char* name) {
+  const auto at = data.find(name);
+  return at != data.end() && at->is_string() ? at->get<std::string>() : "";
+}
+
+std::string bounded(const std::string& text) {
+  if (text.size() <= head_bytes + tail_bytes) return text;
+  const std::string head(utf8_prefix(text, head_bytes));
+  size_t tail = text.size() - tail_bytes;
+  while (tail < text.size() && (static_cast<unsigned char>(text[tail]) & 0xC0) == 0x80) ++tail;
+  return head + "\n[… " + std::to_string(tail - head.size()) + " bytes left out …]\n" +
+         text.substr(tail);
+}
+
+// The turns of one job, one event after the other.
+class Builder {
+ public:
+  explicit Builder(std::vector<Turn>& turns) : turns_(turns) {}
+
+  // Jobs of one conversation may overlap (a chat command beside a run): each is told as a whole.
+  void tell_job(const std::vector<const Event*>& events) {
+    begin_job();
+    for (const Event* event : events) tell(*event);
+    end_job();
+  }
+
+  // What is pending becomes the last turn.
+  void finish() { flush_user(); }
+
+ private:
+  struct OpenCall {
+    std::string id;
+    bool intended = false;
+    bool answered = false;
+    std::string text;
+  };
+
+  void begin_job() {
+    command_ = false;
+    command_acted_ = false;
+    before_command_ = pending_.size();
+    state_.clear();
+    reason_.clear();
+  }
+
+  void tell(const Event& event) {
+    const Json& data = event.data;
+    if (event.kind == "user_message") {
+      const std::string text = text_of(data, "text");
+      command_ = text.starts_with('/');
+      say(command_ ? "[The user ran a command directly: " + text + "]" : text);
+      if (!command_) prompts_.push_back(text);
+    } else if (event.kind == "assistant_message") {
+      if (!command_ && !data.value("partial", false)) tell_answer(data);
+    } else if (event.kind == "action_intent") {
+      if (OpenCall* call = find(text_of(data, "call_id"))) call->intended = true;
+    } else if (event.kind == "action_result") {
+      tell_result(data);
+    } else if (event.kind == "run_finished") {
+      state_ = text_of(data, "state");
+      reason_ = text_of(data, "reason");
+    }
+  }
+
+  void tell_answer(const Json& data) {
+    close_calls();
+    flush_user();
+    Turn turn;
+    turn.role = Turn::Role::assistant;
+    turn.text = text_of(data, "text");
+    turn.assistant = data;
+    turns_.push_back(turn);
+    if (!data.contains("tool_calls") || !data["tool_calls"].is_array()) return;
+    for (const auto& call : data["tool_calls"]) calls_.push_back({text_of(call, "id"), {}, {}, {}});
+  }
+
+  void tell_result(const Json& data) {
+    const std::string tool = text_of(data, "tool");
+    const std::string text = bounded(text_of(data, "text"));
+    if (OpenCall* call = find(text_of(data, "call_id"))) {
+      call->answered = true;
+      call->text = text;
+    } else {
+      // The planner's own look, or a chat command: no call of the model is waiting for it.
+      command_acted_ = true;
+      const bool ok = data.value("ok", true);
+      if (command_ || !ok) say("[" + tool + (ok ? "" : " failed") + ": " + text + "]");
+    }
+    if (!data.contains("images") || !data["images"].is_array()) return;
+    for (const auto& image : data["images"]) {
+      const std::string size =
+          std::to_string(image.value("width", 0)) + "x" + std::to_string(image.value("height", 0));
+      seen_.push_back(
+          {"picture from " + tool + ", " + size, text_of(image, "sha256"), text_of(image, "mime")});
+    }
+    // Pictures of calls wait until every call is answered.
+    if (calls_.empty()) take_seen();
+  }
+
+  void end_job() {
+    close_calls();
+    if (command_ && !command_acted_) {
+      pending_.resize(std::min(before_command_, pending_.size()));
+      return;
+    }
+    if (state_ == "cancelled") say("[The user stopped the run here.]");
+    if (state_ == "interrupted") say("[The daemon was stopped here and started again.]");
+    if (state_ == "failed" && !command_) say("[The run ended here: " + reason_ + "]");
+  }
+
+  void close_calls() {
+    for (const auto& call : calls_) {
+      Turn turn;
+      turn.role = Turn::Role::tool;
+      turn.call_id = call.id;
+      turn.text = call.answered ? call.text : missing_answer(call);
+      if (turn.text.empty()) turn.text = "ok";
+      turns_.push_back(turn);
+    }
+    calls_.clear();
+    take_seen();
+  }
+
+  std::string missing_answer(const OpenCall& call) const {
+    if (state_ == "cancelled") return "[interrupted by user]";
+    if (call.intended) {
+      return "[outcome unknown: the daemon was stopped; look again before repeating]";
+    }
+    return "[not run: the run ended before]";
+  }
+
+  void take_seen() {
+    pending_.insert(pending_.end(), seen_.begin(), seen_.end());
+    seen_.clear();
+  }
+
+  void say(const std::string& text) { pending_.push_back({text, "", ""}); }
+
+  void flush_user() {
+    if (pending_.empty()) return;
+    Turn turn;
+    turn.parts = std::move(pending_);
+    turn.prompts = std::move(prompts_);
+    turns_.push_back(std::move(turn));
+    pending_.clear();
+    prompts_.clear();
+  }
+
+  OpenCall* find(const std::string& id) {
+    const auto at = std::find_if(calls_.begin(), calls_.end(), [&](const OpenCall& call) {
+      return call.id == id && !call.answered;
+    });
+    return at == calls_.end() ? nullptr : &*at;
+  }
+
+  std::vector<Turn>& turns_;
+  std::vector<OpenCall> calls_;  ///< of the newest answer of the model
+  std::vector<Part> seen_;       ///< pictures that belong after the answers of calls_
+  std::vector<Part> pending_;    ///< of the user turn that comes next
+  std::vector<std::string> prompts_;
+  bool command_ = false;
+  bool command_acted_ = false;
+  size_t before_command_ = 0;
+  std::string state_;
+  std::string reason_;
+};
+
+}  // namespace
+
+std::vector<Turn> make_turns(const std::vector<Event>& events) {
+  std::vector<std::string> order;
+  std::map<std::string, std::vector<const Event*>> jobs;
+  for (const auto& event : events) {
+    auto& job = jobs[event.job_id];
+    if (job.empty()) order.push_back(event.job_id);
+    job.push_back(&event);
+  }
+  std::vector<Turn> turns;
+  Builder builder(turns);
+  for (const auto& job : order) builder.tell_job(jobs[job]);
+  builder.finish();
+  return turns;
+}
+
+}  // namespace selfagent

@@ -1,0 +1,35 @@
+// Orders the events of a conversation into turns: what the user said, what the model answered, what
+// each call gave.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "store/store.h"
+
+namespace selfagent {
+
+/// A piece of a user message: text, or a picture if `sha256` is set.
+struct Part {
+  std::string text;  ///< for a picture: what it is, e.g. "picture from click, 1344x896"
+  std::string sha256;
+  std::string mime;
+};
+
+/// One message of the chat completions format.
+struct Turn {
+  enum class Role { user, assistant, tool };
+  Role role = Role::user;
+  std::vector<Part> parts;           ///< user
+  std::string text;                  ///< assistant, tool
+  std::string call_id;               ///< tool
+  Json assistant;                    ///< assistant: the data of its event
+  std::vector<std::string> prompts;  ///< user: what the user really said in it
+};
+
+/// Every call of an assistant turn is answered by exactly one tool turn right after it; pictures
+/// and what the planner saw by itself come in one user turn after those; two user turns never
+/// follow each other.
+std::vector<Turn> make_turns(const std::vector<Event>& events);
+
+}  // namespace selfagent
