@@ -29,6 +29,7 @@ struct Settled {
   milliseconds first_change{0};    ///< From the call of settle() to the first damage.
   milliseconds rest{0};            ///< From the call of settle() to the end of the last unrest.
   bool timed_out = false;          ///< The screen was still changing at the limit.
+  int64_t pixels = 0;              ///< How many pixels were drawn, each counted once.
 };
 
 /// Collects damage from its construction on, so it must be made before the input is sent.
@@ -57,6 +58,7 @@ class Pointer {
   virtual ~Pointer() = default;
   virtual Point position() = 0;
   virtual void move(Point to) = 0;
+  /// Presses and releases `count` times. Returns when the last press has arrived, see finish().
   virtual void click(Point at, Button button, int count, const std::vector<Modifier>& modifiers,
                      const std::stop_token& stop) = 0;
   /// Presses once at the first point, moves through the path, releases once at the last point.
@@ -69,6 +71,9 @@ class Pointer {
   virtual void set_button(Button button, bool down) = 0;
   /// Releases every button and key that this program holds down.
   virtual void release_all() = 0;
+  /// Waits until the display has carried out everything sent so far: the display itself times the last release of a
+  /// click, 35 ms after its press, so that click() need not wait for it.
+  virtual void finish() = 0;
 };
 
 /// How a text was typed.
@@ -108,9 +113,12 @@ class Windows {
   virtual std::vector<Window> list() = 0;
   virtual std::optional<Window> active() = 0;
   /// Carries out `action` and waits until the window manager has done it or `limit` is over.
-  /// Throws Error(not_found) for an unknown id. move takes x, y of `to`; resize takes width, height.
+  /// Throws Error(not_found) for an unknown id, Error(timeout) if it is not done at the limit. move takes x, y of
+  /// `to`, where the top left of the frame goes; resize takes width, height, the size of the client area.
   virtual void apply(uint64_t id, WindowAction action, Rect to, milliseconds limit,
                      const std::stop_token& stop) = 0;
+  /// Waits until windows may have come, gone or changed their order, at most `limit`; may return without a reason.
+  virtual void wait_for_change(milliseconds limit, const std::stop_token& stop) = 0;
 };
 
 class Clipboard {

@@ -1,0 +1,128 @@
+#include "x11/connection.h"
+
+#include <X11/Xlib.h>
+#include <poll.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+
+namespace selfagent {
+namespace {
+
+// An error arrives with the next reply, on the thread that reads it: the thread that holds the Use.
+thread_local int last_error_code = 0;
+
+int record_error(Display*, XErrorEvent* event) {
+  last_error_code = event->error_code;
+  return 0;
+}
+
+int ignore_io_error(Display*) { return 0; }
+
+void mark_as_lost(Display*, void* lost) { *static_cast<bool*>(lost) = true; }
+
+bool hung_up(Display* display) {
+  pollfd server{ConnectionNumber(display), POLLRDHUP, 0};
+  return ::poll(&server, 1, 0) > 0 && (server.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+}  // namespace
+
+void prepare_xlib() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    XInitThreads();
+    XSetErrorHandler(record_error);
+    XSetIOErrorHandler(ignore_io_error);
+  });
+}
+
+int sync_and_take_error(_XDisplay* display) {
+  XSync(display, False);
+  return std::exchange(last_error_code, 0);
+}
+
+Connection::Connection(std::string display, std::function<void(_XDisplay*)> prepare)
+    : name_(std::move(display)), prepare_(std::move(prepare)) {}
+
+Connection::~Connection() {
+  const std::lock_guard lock(mutex_);
+  close();
+}
+
+void Connection::close() {
+  if (display_ == nullptr) return;
+  XCloseDisplay(display_);
+  display_ = nullptr;
+}
+
+void Connection::connect() {
+  if (display_ != nullptr && hung_up(display_)) close();
+  if (display_ != nullptr) return;
+  prepare_xlib();
+  lost_ = false;
+  display_ = XOpenDisplay(name_.c_str());
+  if (display_ == nullptr) {
+    throw Error(ErrorCode::unavailable,
+                "display " + (name_.empty() ? "(none)" : name_) +
+                    " does not answer: is its X server running, and may this user connect to it? "
+                    "It is tried again at the next call");
+  }
+  XSetIOErrorExitHandler(display_, mark_as_lost, &lost_);
+  ++generation_;
+  if (!prepare_) return;
+  try {
+    prepare_(display_);
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+Connection::Use::Use(Connection& connection) : lock_(connection.mutex_), connection_(connection) {
+  connection_.connect();
+  last_error_code = 0;
+}
+
+Connection::Use::~Use() {
+  // On this thread, because Xlib leaves a lost Display locked by the thread that noticed.
+  if (connection_.lost_) connection_.close();
+}
+
+unsigned long Connection::Use::root() const { return DefaultRootWindow(display()); }
+
+Size Connection::Use::screen_size() const {
+  ::Window parent = 0;
+  int x = 0;
+  int y = 0;
+  unsigned width = 0;
+  unsigned height = 0;
+  unsigned border = 0;
+  unsigned depth = 0;
+  // Asks the server: Xlib's own numbers are those of the time of the connecting.
+  XGetGeometry(display(), this->root(), &parent, &x, &y, &width, &height, &border, &depth);
+  check();
+  return {static_cast<int>(width), static_cast<int>(height)};
+}
+
+void Connection::Use::check() const {
+  if (!connection_.lost_) return;
+  throw Error(ErrorCode::unavailable,
+              "display " + connection_.name_ +
+                  " went away: its X server ended. It is connected again as soon as it is back");
+}
+
+void Connection::Use::sync() const {
+  XSync(display(), False);
+  check();
+}
+
+int Connection::Use::sync_and_take_error() const {
+  const int code = selfagent::sync_and_take_error(display());
+  check();
+  return code;
+}
+
+}  // namespace selfagent

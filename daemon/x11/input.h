@@ -1,0 +1,90 @@
+// Sends keys, buttons and motion by XTEST, one gesture at a time.
+//
+// XTEST events come from the server's own virtual keyboard and pointer, so programs cannot tell
+// them from a person's (events sent by XSendEvent are ignored by GTK menus, SDL and xterm). Events
+// are lost if a connection closes right after sending: the connection is kept, and a gesture ends
+// with a round trip. Source: XTEST Extension Protocol 2.2.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+
+#include "base/clock.h"
+#include "desktop/desktop.h"
+#include "x11/connection.h"
+
+namespace selfagent {
+
+// 35 ms between press and release: programs that poll the keyboard or the buttons lose a press of
+// zero length.
+inline constexpr milliseconds press_length{35};
+
+/// The connection for input and what is held down through it. Thread-safe: a Gesture is the
+/// exclusive right to send.
+class Input {
+ public:
+  explicit Input(const std::string& display);
+  /// Releases everything that is held.
+  ~Input();
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+
+  /// One uninterrupted sequence of events. Whatever it pressed and did not release is released when
+  /// it ends.
+  class Gesture {
+   public:
+    /// Blocks while another gesture runs. Throws Error(unavailable).
+    Gesture(Input& input, std::stop_token stop);
+    ~Gesture();
+    Gesture(const Gesture&) = delete;
+    Gesture& operator=(const Gesture&) = delete;
+
+    _XDisplay* display() const { return use_.display(); }
+    const Connection::Use& use() const { return use_; }
+
+    /// Throws Error(invalid_argument) with the valid range if `at` is outside the screen.
+    void check_inside(Point at) const;
+    void motion(Point to);
+    /// `number` is X's: 1 left, 2 middle, 3 right, 4 to 7 wheel, 8 back, 9 forward.
+    void button(unsigned number, bool down);
+    void key(unsigned keycode, bool down);
+    /// Releases the button after `delay`, measured by the server, which holds back what is sent
+    /// later until then. Does not block; finish() or the next round trip waits for it.
+    void release_later(unsigned number, milliseconds delay);
+    /// Leaves what is down at the end of the gesture down, until release_all() or an opposite
+    /// event.
+    void keep();
+    /// Waits for the server to carry out everything sent; throws Error(unavailable) if it went
+    /// away.
+    void sync() const { use_.sync(); }
+    /// Waits; throws Error(cancelled) when stop is requested.
+    void pause(milliseconds time) const;
+    void check_stop() const;
+
+   private:
+    friend class Input;
+
+    Input& input_;
+    const std::stop_token stop_;
+    const Connection::Use use_;
+    std::set<unsigned> keys_;     // pressed by this gesture and still down
+    std::set<unsigned> buttons_;  // likewise
+    bool later_ = false;          // a release is still to be made by the server
+  };
+
+  /// Releases what earlier gestures kept down.
+  void release_all();
+  /// Waits until the display has carried out everything sent so far.
+  void finish();
+
+ private:
+  Connection connection_;
+  // Protected by the Use of connection_: what is kept down, and on which connection.
+  std::set<unsigned> keys_;
+  std::set<unsigned> buttons_;
+  uint64_t generation_ = 0;
+};
+
+}  // namespace selfagent

@@ -1,0 +1,24 @@
+// Reads window properties. A window may vanish at any moment: what cannot be read is empty, never
+// an error.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+struct _XDisplay;
+
+namespace selfagent {
+
+/// The atom of `name`, created if need be. A round trip.
+unsigned long intern(_XDisplay* display, const char* name);
+
+/// The values of a property of format 32, at most 4096 of them; nothing if it does not exist.
+std::optional<std::vector<uint32_t>> read_numbers(_XDisplay* display, unsigned long window,
+                                                  unsigned long property);
+
+/// The bytes of a property of format 8, at most 64 kB; "" if it does not exist.
+std::string read_text(_XDisplay* display, unsigned long window, unsigned long property);
+
+}  // namespace selfagent
