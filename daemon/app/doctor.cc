@@ -11,6 +11,7 @@
 #include "app/control_client.h"
 #include "base/error.h"
 #include "x11/desktop.h"
+#include "x11/extensions.h"
 
 namespace selfagent {
 

@@ -1,0 +1,13 @@
+// Which X extensions the daemon needs and a server lacks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace selfagent {
+
+/// The names of missing extensions; all of them if `display` does not answer. Opens a connection of
+/// its own.
+std::vector<std::string> missing_extensions(const std::string& display);
+
+}  // namespace selfagent
