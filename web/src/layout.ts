@@ -7,9 +7,9 @@ const leastDesktopPx = 420;
 const stepPx = 24;
 const narrow = "(max-width: 820px)"; // As in app.css.
 
-export function startLayout(): { showChat(): void } {
+export function startLayout(): void {
   startSplitter();
-  return { showChat: startTabs() };
+  startTabs();
 }
 
 function startSplitter(): void {
@@ -62,7 +62,7 @@ function startSplitter(): void {
   });
 }
 
-function startTabs(): () => void {
+function startTabs(): void {
   const tabs = [byId("tab-desktop"), byId("tab-chat")];
   const panels = [byId("desktop-panel"), byId("chat-panel")];
   const query = matchMedia(narrow);
@@ -92,5 +92,4 @@ function startTabs(): () => void {
   });
   query.addEventListener("change", show);
   show();
-  return () => select(1);
 }
