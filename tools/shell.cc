@@ -16,16 +16,15 @@ struct Args {
   std::map<std::string, std::string> env;
 };
 
-std::string headline(const CommandResult& result, const Args& args) {
+std::string headline(const CommandResult& result) {
   const std::string time = " after " + std::to_string(result.elapsed.count()) + " ms";
   if (result.cancelled) return "cancelled" + time + ": the command and its children were killed";
   if (result.timed_out) {
     return "timed out" + time +
            ": the command and its children were killed. For a long command give a larger "
-           "timeout_ms (at most 600000), or start it in the background and look at its log later: "
-           "nohup " +
-           (args.command.size() <= 60 ? "sh -c '" + args.command + "'" : std::string("COMMAND")) +
-           " > /tmp/job.log 2>&1 &";
+           "timeout_ms "
+           "(at most 600000), or start it in the background and read its log later: "
+           "COMMAND > /tmp/x.log 2>&1 &";
   }
   if (result.signal != 0) return "killed by signal " + std::to_string(result.signal) + time;
   return "exit code " + std::to_string(result.exit_code) + time;
@@ -38,7 +37,7 @@ std::string section(const char* name, const std::string& kept, uint64_t bytes, s
   return std::string("\n") + name + ":\n" + text;
 }
 
-std::string report(const CommandResult& result, const Args& args) {
+std::string report(const CommandResult& result) {
   // A short stream leaves its room to the other.
   const size_t half = most_characters / 2;
   const size_t out_room =
@@ -47,7 +46,7 @@ std::string report(const CommandResult& result, const Args& args) {
   const size_t err_room =
       most_characters -
       std::min(half, result.out_bytes > 4 * half ? half : count_characters(result.out));
-  std::string text = headline(result, args);
+  std::string text = headline(result);
   if (result.left_children) {
     text +=
         "\na background process still runs; what it writes to stdout and stderr from now on is "
@@ -72,7 +71,7 @@ ToolResult run(const Args& args, ToolContext& context) {
                                               std::to_string(bytes) + " bytes of output");
   };
   const CommandResult result = run_command(context.sandbox, request, context.stop);
-  ToolResult answer = ToolResult::text(report(result, args));
+  ToolResult answer = ToolResult::text(report(result));
   answer.is_error = result.timed_out || result.cancelled;
   return answer;
 }

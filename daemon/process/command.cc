@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/wait.h"
+#include "process/descriptors.h"
 #include "process/output.h"
 #include "process/spawn.h"
 
@@ -35,11 +36,8 @@ UniqueFd input_file(const Sandbox& sandbox, const std::string& input) {
   if (input.empty()) return UniqueFd();
   UniqueFd file(::memfd_create("stdin", MFD_CLOEXEC));
   if (!file) throw system_error("memfd_create", errno);
-  for (size_t at = 0; at < input.size();) {
-    const ssize_t count = ::write(file.get(), input.data() + at, input.size() - at);
-    if (count < 0 && errno != EINTR) throw system_error("cannot hold the input", errno);
-    if (count > 0) at += static_cast<size_t>(count);
-  }
+  const int failed = write_all(file.get(), input);
+  if (failed != 0) throw system_error("cannot hold the input", failed);
   ::lseek(file.get(), 0, SEEK_SET);
   if (sandbox.switches_user() && ::fchown(file.get(), sandbox.uid(), sandbox.gid()) != 0) {
     throw system_error("cannot give the input to " + sandbox.user(), errno);

@@ -1,0 +1,106 @@
+// Lists a folder, or the files below it that fit a pattern.
+#include "process/files.h"
+#include "process/glob.h"
+#include "tool/tool.h"
+
+namespace selfagent {
+namespace {
+
+constexpr size_t most_shown = 500;
+constexpr size_t most_visited = 200'000;  // about a second
+constexpr int pattern_depth = 16;
+
+struct Args {
+  std::string path = ".";
+  std::optional<int> depth;
+  std::string glob;
+};
+
+std::string line_of(const FolderEntry& entry) {
+  // 2026-07-28T09:41:00.123Z to the second.
+  const std::string time =
+      iso_time(static_cast<int64_t>(entry.info.st_mtim.tv_sec) * 1000).substr(0, 19) + "Z";
+  const mode_t mode = entry.info.st_mode;
+  std::string size = S_ISREG(mode) ? std::to_string(entry.info.st_size) : kind_of(mode);
+  size.insert(0, size.size() < 12 ? 12 - size.size() : 0, ' ');
+  std::string line = size + "  " + time + "  " + entry.path.string();
+  if (S_ISDIR(mode)) line += "/";
+  if (!entry.link.empty()) line += " -> " + entry.link;
+  if (!entry.problem.empty()) line += "  (not listed: " + entry.problem + ")";
+  return line;
+}
+
+// These hold thousands of files that nobody reads; named as `path` they are listed like any other.
+bool is_skipped(const FolderEntry& entry) {
+  return entry.name == ".git" || entry.name == "node_modules";
+}
+
+std::string heading(const std::string& path, const Args& args, int depth, size_t count, bool all) {
+  std::string text = path + ": " + (all ? "" : "more than ") + std::to_string(count) +
+                     (count == 1 ? " entry" : " entries");
+  if (!args.glob.empty()) text += " that fit " + args.glob;
+  if (depth > 1) text += ", " + std::to_string(depth) + " levels deep";
+  return text;
+}
+
+ToolResult run(const Args& args, ToolContext& context) {
+  const Files files(context.sandbox);
+  const auto path = files.resolve(args.path);
+  const bool deep_pattern = args.glob.find('/') != std::string::npos;
+  const int depth = args.depth.value_or(deep_pattern ? pattern_depth : 1);
+  size_t count = 0;
+  size_t visited = 0;
+  std::string lines;
+  files.walk(path, depth, context.stop, [&](const FolderEntry& entry) {
+    if (++visited > most_visited) return false;
+    if (args.glob.empty() || glob_matches(args.glob, entry.path.string())) {
+      if (++count <= most_shown) lines += "\n" + line_of(entry);
+    }
+    return !is_skipped(entry);
+  });
+  std::string text = heading(path, args, depth, count, visited <= most_visited) + lines;
+  if (count > most_shown) {
+    text += "\n... " + std::to_string(count - most_shown) +
+            " more: name a folder below, lower depth or give a glob";
+  }
+  return ToolResult::text(text);
+}
+
+}  // namespace
+
+Tool list_files() {
+  return make_tool<Args>({
+      .name = "list_files",
+      .title = "List files",
+      .description =
+          "Lists a folder of the sandbox: one line for each entry with its size in bytes (or its "
+          "kind: folder, symlink, "
+          "FIFO, socket, device), the time of its last change in UTC and its path below the "
+          "folder; folders end in /. "
+          "With depth it goes into folders, with glob it shows only what fits, for example glob "
+          "\"**/*.py\". It goes "
+          "into neither .git nor node_modules (unless they are the path) nor through symlinks. At "
+          "most 500 entries are "
+          "shown, then their number. To search in the content of files use search_files.",
+      .annotations =
+          {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
+      .params =
+          {
+              param("path", &Args::path,
+                    "The folder: absolute, ~/..., or relative to the workspace.")
+                  .optional(),
+              param("depth", &Args::depth,
+                    "Levels of folders to list: 1 is the folder alone, the default; 16 if the glob "
+                    "has a slash.")
+                  .range(1, 64),
+              param("glob", &Args::glob,
+                    "Show only entries that fit: *, ?, [a-z], {a,b}; ** goes across folders. "
+                    "Without a slash it is compared "
+                    "with the name alone.")
+                  .optional(),
+          },
+      .run = run,
+  });
+}
+
+}  // namespace selfagent
