@@ -98,7 +98,7 @@ struct Daemon::State {
                [this](const RunRequest& request, const std::stop_token& stop) {
                  return planner.run(request, stop);
                },
-               contexts, {}),
+               contexts, {settings.data_dir, {}, settings.web_dir.parent_path()}),
         auth({settings.no_auth ? "" : settings.token, settings.allowed_hosts,
               settings.allowed_origins}),
         router(auth, pool),
@@ -114,7 +114,7 @@ struct Daemon::State {
     caller.on_client_gone([this](const std::string& client) { held.client_gone(client); });
     check_leases();
     add_rpc_routes(router, caller, identity());
-    add_job_routes(router, store, runner, streams);
+    add_job_routes(router, runner, streams);
     add_page_routes(router, {auth, store, runner, streams, [this] { return page_state(); },
                              [this] { return problems(); }});
     add_rfb_route(router, io, settings.vnc_socket);

@@ -3,6 +3,7 @@
 #include <asio.hpp>
 #include <charconv>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace selfagent {
@@ -63,7 +64,7 @@ class EventStreams::Feed : public std::enable_shared_from_this<Feed> {
       if (send(event)) return;
     }
     pending_.clear();
-    stream_->write("event: caught_up\ndata: {}\n\n");
+    stream_->write("event: caught_up\ndata: {\"ts_ms\":" + std::to_string(unix_ms()) + "}\n\n");
     live_ = true;
   }
 

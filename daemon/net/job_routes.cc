@@ -8,44 +8,8 @@ namespace selfagent {
 
 namespace {
 
-// The older word that clients of similar services expect.
-const char* older_word(JobState state) {
-  switch (state) {
-    case JobState::queued:
-      return "queued";
-    case JobState::running:
-      return "running";
-    case JobState::succeeded:
-      return "complete";
-    default:
-      return "failed";
-  }
-}
-
-Json time_or_null(int64_t ms) { return ms == 0 ? Json() : Json(ms); }
-
-Json describe(const Job& job) {
-  return {{"job_id", job.id},
-          {"kind", job.kind},
-          {"state", to_string(job.state)},
-          {"status", older_word(job.state)},
-          {"conversation_id", job.conversation_id.empty() ? Json() : Json(job.conversation_id)},
-          {"created_ms", job.created_ms},
-          {"started_ms", time_or_null(job.started_ms)},
-          {"finished_ms", time_or_null(job.finished_ms)},
-          {"exit_code", job.exit_code ? Json(*job.exit_code) : Json()},
-          {"reply", job.reply},
-          {"error", job.error},
-          {"result", "/download/" + job.id}};
-}
-
-Job find(Store& store, const std::string& id) {
-  auto job = store.job(id);
-  if (!job) {
-    throw Error(ErrorCode::not_found, "there is no job \"" + id + "\": GET /jobs lists them");
-  }
-  return *job;
-}
+// A page of GET /jobs: more would be a long answer that nobody reads.
+constexpr size_t listed_jobs = 1000;
 
 JobRequest read_job(const HttpRequest& request) {
   const Json body =
@@ -104,51 +68,41 @@ class FileSender : public std::enable_shared_from_this<FileSender> {
 
 }  // namespace
 
-void add_job_routes(Router& router, Store& store, JobRunner& runner, EventStreams& streams) {
+void add_job_routes(Router& router, JobRunner& runner, EventStreams& streams) {
   router.add_blocking("POST", "/schedule", Access::token, [&runner](const HttpRequest& request) {
-    return HttpResponse::json(202, {{"job_id", runner.submit(read_job(request))}});
+    return HttpResponse::json(202, {{"job_id", runner.submit(read_job(request)).id}});
   });
-  router.add_blocking("GET", "/jobs", Access::token, [&store](const HttpRequest&) {
+  router.add_blocking("GET", "/jobs", Access::token, [&runner](const HttpRequest&) {
     Json list = Json::array();
-    for (const auto& job : store.jobs(1000)) list.push_back(describe(job));
+    for (const auto& job : runner.list(listed_jobs)) list.push_back(job_json(job));
     return HttpResponse::json(200, {{"jobs", list}});
   });
-  router.add_blocking("GET", "/status/{id}", Access::token,
-                      [&store, &runner](const HttpRequest& request) {
-                        const Job job = find(store, request.captures.at("id"));
-                        Json body = describe(job);
-                        const JobOutput output = runner.output(job.id);
-                        body["stdout"] = output.out;
-                        body["stderr"] = output.err;
-                        return HttpResponse::json(200, body);
-                      });
-  router.add_blocking("POST", "/cancel/{id}", Access::token,
-                      [&store, &runner](const HttpRequest& request) {
-                        const std::string id = request.captures.at("id");
-                        runner.cancel(id);
-                        return HttpResponse::json(
-                            200, {{"job_id", id}, {"state", to_string(find(store, id).state)}});
-                      });
+  router.add_blocking("GET", "/status/{id}", Access::token, [&runner](const HttpRequest& request) {
+    return HttpResponse::json(200, status_json(runner.status(request.captures.at("id"))));
+  });
+  router.add_blocking("POST", "/cancel/{id}", Access::token, [&runner](const HttpRequest& request) {
+    const Job job = runner.cancel(request.captures.at("id"));
+    return HttpResponse::json(200, {{"job_id", job.id}, {"state", to_string(job.state)}});
+  });
   router.add_streaming(
       "GET", "/download/{id}", Access::token,
-      [&store, &runner](const HttpRequest& request, const ResponderPtr& responder) {
-        const Job job = find(store, request.captures.at("id"));
+      [&runner](const HttpRequest& request, const ResponderPtr& responder) {
+        ArchiveFile file = runner.archive(request.captures.at("id"), std::stop_token());
         auto stream = responder->stream(
             200, {{"Content-Type", "application/zip"},
-                  {"Content-Disposition", "attachment; filename=\"" + job.id + ".zip\""}});
-        std::make_shared<FileSender>(runner.archive(job.id), stream)->next();
+                  {"Content-Disposition", "attachment; filename=\"" + file.name + "\""}});
+        std::make_shared<FileSender>(std::move(file), stream)->next();
       });
   router.add_streaming(
       "GET", "/jobs/{id}/events", Access::token,
-      [&store, &streams](const HttpRequest& request, const ResponderPtr& responder) {
+      [&runner, &streams](const HttpRequest& request, const ResponderPtr& responder) {
         EventQuery query;
         query.job_id = request.captures.at("id");
         query.after = resume_position(request);
-        find(store, query.job_id);
+        runner.status(query.job_id);  // throws for an unknown job
         query.last = [](const Event& event) {
-          if (event.kind != "state") return false;
           const std::string state = event.data.value("state", "");
-          return state != "queued" && state != "running";
+          return event.kind == "state" && state != "queued" && state != "running";
         };
         streams.serve(responder, std::move(query));
       });

@@ -5,10 +5,9 @@
 #include "jobs/runner.h"
 #include "net/event_stream.h"
 #include "net/router.h"
-#include "store/store.h"
 
 namespace selfagent {
 
-void add_job_routes(Router& router, Store& store, JobRunner& runner, EventStreams& streams);
+void add_job_routes(Router& router, JobRunner& runner, EventStreams& streams);
 
 }  // namespace selfagent

@@ -46,25 +46,24 @@ HttpResponse chat_reply(const Job& job) {
 
 void chat(const PageParts& parts, const HttpRequest& request, const ResponderPtr& responder) {
   const Json body = body_object(request, {"prompt", "conversation_id", "wait"});
-  JobRequest job;
-  job.kind = "prompt";
-  job.text = text_member(body, "prompt", true);
-  job.conversation_id = text_member(body, "conversation_id", false);
+  JobRequest wanted;
+  wanted.kind = "prompt";
+  wanted.text = text_member(body, "prompt", true);
+  wanted.conversation_id = text_member(body, "conversation_id", false);
   const bool wait = !body.contains("wait") || body["wait"] != false;
-  const std::string id = parts.runner.submit(job);
-  const std::string conversation = parts.store.job(id)->conversation_id;
+  const Job job = parts.runner.submit(wanted);
   if (!wait) {
     return responder->send(
-        HttpResponse::json(202, {{"job_id", id}, {"conversation_id", conversation}}));
+        HttpResponse::json(202, {{"job_id", job.id}, {"conversation_id", job.conversation_id}}));
   }
   if (request.header("accept").find("text/event-stream") != std::string::npos) {
     EventQuery query;
-    query.conversation_id = conversation;
-    query.job_id = id;
+    query.conversation_id = job.conversation_id;
+    query.job_id = job.id;
     query.last = [](const Event& event) { return event.kind == "run_finished"; };
     return parts.streams.serve(responder, std::move(query));
   }
-  responder->send(chat_reply(parts.runner.wait(id, std::stop_token(), Deadline::never())));
+  responder->send(chat_reply(parts.runner.wait(job.id, std::stop_token(), Deadline::never())));
 }
 
 }  // namespace
