@@ -160,16 +160,20 @@ struct Daemon::State {
   }
 
   // For the command line, which reads it beside the token.
-  void write_address(const std::string& url) const {
-    std::ofstream out(settings.data_dir / "listen", std::ios::trunc);
-    out << url << '\n';
+  void write_description(const std::string& url) const {
+    std::ofstream out(settings.data_dir / "daemon.json", std::ios::trunc);
+    out << dump_json({{"url", url},
+                      {"pid", getpid()},
+                      {"display", settings.display},
+                      {"sandbox_user", settings.sandbox_user}})
+        << '\n';
   }
 
   void announce() const {
     const std::string host = settings.address() == "0.0.0.0" ? "127.0.0.1" : settings.address();
     const std::string bracketed = host.find(':') == std::string::npos ? host : "[" + host + "]";
     const std::string url = "http://" + bracketed + ":" + std::to_string(server.port());
-    write_address(url);
+    write_description(url);
     std::printf("ready %s/\n", url.c_str());
     if (!settings.no_auth) std::printf("login %s/#token=%s\n", url.c_str(), settings.token.c_str());
     std::fflush(stdout);

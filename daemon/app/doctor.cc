@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "app/control_client.h"
+#include "app/http_client.h"
 #include "base/error.h"
 #include "x11/desktop.h"
 #include "x11/extensions.h"
@@ -141,7 +142,11 @@ void check_disk(Report& report, const Settings& settings) {
 
 }  // namespace
 
-int run_doctor(const Settings& settings) {
+int run_doctor(Settings settings) {
+  // The daemon knows best which display and user it was given.
+  const Json daemon = daemon_description(settings.data_dir);
+  settings.display = daemon.value("display", settings.display);
+  if (settings.sandbox_user.empty()) settings.sandbox_user = daemon.value("sandbox_user", "");
   Report report;
   check_daemon(report, settings);
   check_display(report, settings);

@@ -5,7 +5,8 @@
 
 namespace selfagent {
 
-/// Prints one line per check. Returns 0 if nothing failed, else 1.
-int run_doctor(const Settings& settings);
+/// Prints one line per check. The display and the user of a daemon that runs in the data folder win
+/// over `settings`. Returns 0 if nothing failed, else 1.
+int run_doctor(Settings settings);
 
 }  // namespace selfagent

@@ -38,8 +38,13 @@ std::string first_line(const std::filesystem::path& path) {
 
 }  // namespace
 
+Json daemon_description(const std::filesystem::path& data_dir) {
+  const std::string line = first_line(data_dir / "daemon.json");
+  return line.empty() ? Json::object() : parse_json(line);
+}
+
 HttpClient::HttpClient(const std::filesystem::path& data_dir)
-    : base_(first_line(data_dir / "listen")), token_(first_line(data_dir / "token")) {
+    : base_(daemon_description(data_dir).value("url", "")), token_(first_line(data_dir / "token")) {
   if (base_.empty()) {
     throw Error(
         ErrorCode::unavailable,

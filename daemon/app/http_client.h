@@ -11,10 +11,14 @@
 
 namespace selfagent {
 
+/// What the daemon wrote about itself at its last start: "url", "pid", "display", "sandbox_user".
+/// An empty object if none has run with this folder or this user may not read it.
+Json daemon_description(const std::filesystem::path& data_dir);
+
 /// Blocking, one thread.
 class HttpClient {
  public:
-  /// Reads DATA_DIR/listen and DATA_DIR/token. Throws Error(unavailable) if no daemon has run
+  /// Reads DATA_DIR/daemon.json and DATA_DIR/token. Throws Error(unavailable) if no daemon has run
   /// there.
   explicit HttpClient(const std::filesystem::path& data_dir);
 
