@@ -144,17 +144,11 @@ void LlmClient::State::pause(const ModelFailure& failure, int failures,
                              const CompletionRequest& request, const std::stop_token& stop) const {
   const milliseconds wait =
       failure.complaint().retry_after.value_or(own_wait(failures, settings.timeouts.retry));
-  const Error error = explain(failure, shown_url(settings.base_url), settings.model, key, failures);
-  log::warn("model request failed: {}; trying again", error.what());
-  if (request.on_notice) {
-    std::string reason = error.what();
-    // The next step is for the user's hands; here the program takes it.
-    if (const size_t advice = reason.rfind("): "); advice != std::string::npos) {
-      reason.resize(advice + 1);
-    }
-    request.on_notice(reason + "; trying again in " + shown_wait(wait) + " (" +
-                      std::to_string(failures) + " of " + std::to_string(max_retries) + ")");
-  }
+  const std::string happened = describe(failure, shown_url(settings.base_url), settings.model, key);
+  const std::string next = "; trying again in " + shown_wait(wait) + " (" +
+                           std::to_string(failures) + " of " + std::to_string(max_retries) + ")";
+  log::warn("{}{}", happened, next);
+  if (request.on_notice) request.on_notice(happened + next);
   if (!sleep_until(Deadline::after(wait), stop)) {
     throw Error(ErrorCode::cancelled, "stopped while waiting to ask the model again");
   }

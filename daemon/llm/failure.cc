@@ -12,6 +12,8 @@ namespace selfagent {
 
 namespace {
 
+using Kind = ModelFailure::Kind;
+
 constexpr size_t max_shown_bytes = 600;
 
 std::string lower(std::string text) {
@@ -217,9 +219,61 @@ bool ModelFailure::overflow() const {
   return kind_ == Kind::status && (status_ == 413) && complaint_.message == "no message";
 }
 
-Error explain(const ModelFailure& failure, const std::string& url, const std::string& model,
-              const std::string& key, int tries) {
-  using Kind = ModelFailure::Kind;
+namespace {
+
+struct Account {
+  ErrorCode code;
+  std::string happened;
+  std::string next_step;
+};
+
+Account account_of_status(const ModelFailure& failure, const std::string& server,
+                          const std::string& said, const std::string& model, bool has_key) {
+  const int status = failure.status();
+  const std::string http =
+      status == 0 ? "(" + said + ")" : "(HTTP " + std::to_string(status) + in_quotes(said) + ")";
+  if (failure.overflow()) {
+    return {ErrorCode::resource_exhausted,
+            "the conversation is larger than the context window of " + model + " " + http,
+            "start a new conversation, or give the model a larger window"};
+  }
+  switch (status) {
+    case 401:
+      return {ErrorCode::permission_denied,
+              server + (has_key ? " refuses the key " : " wants a key ") + http,
+              "set LLM_API_KEY to a valid key"};
+    case 402:
+      return {ErrorCode::permission_denied, server + " wants payment " + http,
+              "add credit there, or use another LLM_MODEL"};
+    case 403:
+      return {ErrorCode::permission_denied, server + " denies access " + http,
+              "check that LLM_API_KEY may use " + model};
+    case 404:
+      return {ErrorCode::not_found,
+              server + " does not know the model \"" + model + "\" or the path " + http,
+              "check LLM_MODEL, and LLM_API_BASE_URL, which usually ends in /v1"};
+    case 429:
+      return {ErrorCode::unavailable, server + " accepts no more requests now " + http,
+              "wait, or use another model"};
+    default:
+      break;
+  }
+  if (status >= 300 && status < 400) {
+    return {ErrorCode::invalid_argument, server + " redirects " + http,
+            "set LLM_API_BASE_URL to the address it redirects to"};
+  }
+  if (failure.kind() == Kind::in_stream || status >= 500) {
+    const bool broke_off = failure.kind() == Kind::in_stream;
+    return {ErrorCode::unavailable,
+            server + (broke_off ? " broke off its answer " : " failed ") + http,
+            "look at its log, then send the message again"};
+  }
+  return {ErrorCode::unavailable, server + " refused the request " + http,
+          "check LLM_MODEL=" + model + " and what the server supports"};
+}
+
+Account account_of(const ModelFailure& failure, const std::string& url, const std::string& model,
+                   const std::string& key) {
   std::string said = failure.complaint().message;
   if (!key.empty()) {
     for (size_t at = said.find(key); at != std::string::npos; at = said.find(key, at + 3)) {
@@ -227,81 +281,48 @@ Error explain(const ModelFailure& failure, const std::string& url, const std::st
     }
   }
   const std::string server = "the model server at " + url;
-  const int status = failure.status();
-  const std::string http =
-      status == 0 ? "(" + said + ")" : "(HTTP " + std::to_string(status) + in_quotes(said) + ")";
-  const std::string again = tries > 1 ? ", also at try " + std::to_string(tries) : "";
-
   switch (failure.kind()) {
     case Kind::refused:
-      return {ErrorCode::unavailable,
-              "nothing answers at " + url + " (" + said + again +
-                  "): is the model server running there? Start it, or change "
-                  "LLM_API_BASE_URL"};
+      return {ErrorCode::unavailable, "nothing answers at " + url + " (" + said + ")",
+              "is the model server running there? Start it, or change LLM_API_BASE_URL"};
     case Kind::unresolved:
-      return {ErrorCode::unavailable, "the host of the model server at " + url + " is not known (" +
-                                          said + "): check LLM_API_BASE_URL and the network"};
-    case Kind::tls:
       return {ErrorCode::unavailable,
-              "no secure connection to " + server + " (" + said +
-                  "): check the certificate, and whether the address begins with http or https"};
+              "the host of the model server at " + url + " is not known (" + said + ")",
+              "check LLM_API_BASE_URL and the network"};
+    case Kind::tls:
+      return {ErrorCode::unavailable, "no secure connection to " + server + " (" + said + ")",
+              "check the certificate, and whether the address begins with http or https"};
     case Kind::broken:
-      return {ErrorCode::unavailable, server + " broke the connection (" + said + again +
-                                          "): look at its log, then send the message again"};
+      return {ErrorCode::unavailable, server + " broke the connection (" + said + ")",
+              "look at its log, then send the message again"};
     case Kind::timed_out:
-      return {ErrorCode::timeout, server + " " + said + again +
-                                      ": look whether it is overloaded or still loading the model"};
+      return {ErrorCode::timeout, server + " " + said,
+              "look whether it is overloaded or still loading the model"};
     case Kind::unfinished:
-      return {ErrorCode::unavailable, server + " ended its answer in the middle (" + said + again +
-                                          "): look at its log, then send the message again"};
+      return {ErrorCode::unavailable, server + " ended its answer in the middle (" + said + ")",
+              "look at its log, then send the message again"};
     case Kind::not_json:
-      return {ErrorCode::invalid_argument,
-              server + " " + said + ": check LLM_API_BASE_URL, it usually ends in /v1"};
+      return {ErrorCode::invalid_argument, server + " " + said,
+              "check LLM_API_BASE_URL, it usually ends in /v1"};
     case Kind::status:
     case Kind::in_stream:
       break;
   }
-  if (failure.overflow()) {
-    return {ErrorCode::resource_exhausted,
-            "the conversation is larger than the context window of " + model + " " + http +
-                ": start a new conversation, or give the model a larger window"};
-  }
-  switch (status) {
-    case 401:
-      return {ErrorCode::permission_denied,
-              server + (key.empty() ? " wants a key " : " refuses the key ") + http +
-                  ": set LLM_API_KEY to a valid key"};
-    case 402:
-      return {ErrorCode::permission_denied,
-              server + " wants payment " + http + ": add credit there, or use another LLM_MODEL"};
-    case 403:
-      return {ErrorCode::permission_denied,
-              server + " denies access " + http + ": check that LLM_API_KEY may use " + model};
-    case 404:
-      return {ErrorCode::not_found,
-              server + " does not know the model \"" + model + "\" or the path " + http +
-                  ": check LLM_MODEL, and LLM_API_BASE_URL, which usually ends in /v1"};
-    case 429:
-      return {ErrorCode::unavailable, server + " accepts no more requests now " + http + again +
-                                          ": wait, or use another model"};
-    default:
-      break;
-  }
-  if (status >= 300 && status < 400) {
-    return {
-        ErrorCode::invalid_argument,
-        server + " redirects " + http + ": set LLM_API_BASE_URL to the address it redirects to"};
-  }
-  if (failure.kind() == Kind::in_stream) {
-    return {ErrorCode::unavailable, server + " broke off its answer " + http + again +
-                                        ": look at its log, then send the message again"};
-  }
-  if (status >= 500) {
-    return {ErrorCode::unavailable,
-            server + " failed " + http + again + ": look at its log, then send the message again"};
-  }
-  return {ErrorCode::unavailable, server + " refused the request " + http + ": check LLM_MODEL=" +
-                                      model + " and what the server supports"};
+  return account_of_status(failure, server, said, model, !key.empty());
+}
+
+}  // namespace
+
+std::string describe(const ModelFailure& failure, const std::string& url, const std::string& model,
+                     const std::string& key) {
+  return account_of(failure, url, model, key).happened;
+}
+
+Error explain(const ModelFailure& failure, const std::string& url, const std::string& model,
+              const std::string& key, int tries) {
+  const Account account = account_of(failure, url, model, key);
+  const std::string again = tries > 1 ? ", also at try " + std::to_string(tries) : "";
+  return {account.code, account.happened + again + ": " + account.next_step};
 }
 
 }  // namespace selfagent

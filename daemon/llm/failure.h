@@ -68,9 +68,12 @@ class ModelFailure : public Error {
   int status_;
 };
 
-/// The error for the user: what happened, the server's own words, the next step. `url` and `model`
-/// are the settings, `key` is cut out of the server's words, `tries` counts the exchanges that were
-/// made.
+/// What happened, with the server's own words. `url` and `model` are the settings; `key` is cut out
+/// of those words.
+std::string describe(const ModelFailure& failure, const std::string& url, const std::string& model,
+                     const std::string& key);
+
+/// The error for the user: describe(), how often it was tried, and the next step.
 Error explain(const ModelFailure& failure, const std::string& url, const std::string& model,
               const std::string& key, int tries);
 
