@@ -25,13 +25,13 @@ build_daemon() {
     fail "the daemon (preset $preset) did not build; the compiler's message is above"
 }
 
-# page_packages: the page's npm packages, exactly as its lock file names them.
-page_packages() {
-  local stamp=web/node_modules/.package-lock.json
-  [[ -f $stamp && ! web/package-lock.json -nt $stamp ]] && return
-  say "getting the page's npm packages"
-  (cd web && npm ci --no-audit --no-fund --loglevel=error) ||
-    fail "npm ci failed in web/; its message is above. It needs the npm registry: a proxy or a mirror is set with npm config"
+# npm_packages FOLDER: its npm packages, exactly as its lock file names them.
+npm_packages() {
+  local stamp=$1/node_modules/.package-lock.json
+  [[ -f $stamp && ! $1/package-lock.json -nt $stamp ]] && return
+  say "getting the npm packages of $1"
+  (cd "$1" && npm ci --no-audit --no-fund --loglevel=error) ||
+    fail "npm ci failed in $1; its message is above. It needs the npm registry: a mirror is set with npm config"
   touch "$stamp"
 }
 
@@ -43,7 +43,7 @@ build_page() {
     say "nothing changed"
     return
   fi
-  page_packages
+  npm_packages web
   (cd web && npm run --silent build) || fail "the page did not build; the message is above"
   [[ -f $output ]] || fail "npm run build left no $output"
   touch "$output"

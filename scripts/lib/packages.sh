@@ -31,7 +31,7 @@ packages_run=(curl ca-certificates procps util-linux)
 
 # Running the tests, on top of packages_build, packages_page and packages_run.
 packages_test=(
-  tigervnc-standalone-server xauth openbox xterm chromium procps util-linux
+  tigervnc-standalone-server xauth openbox xterm x11-utils chromium procps util-linux
   python3 shellcheck
 )
 
