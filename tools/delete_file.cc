@@ -15,7 +15,9 @@ ToolResult run(const Args& args, ToolContext& context) {
   const auto path = files.resolve(args.path);
   const uint64_t count = files.remove(path, args.recursive, context.stop);
   std::string text = "deleted " + path.string();
-  if (count > 1) text += " and the " + std::to_string(count - 1) + " entries in it";
+  if (count > 1)
+    text +=
+        " and the " + std::to_string(count - 1) + (count == 2 ? " entry in it" : " entries in it");
   return ToolResult::text(text);
 }
 

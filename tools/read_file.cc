@@ -134,7 +134,7 @@ ToolResult read_text(const std::string& path, const std::string& content, const 
                                                  size);
   }
   const int64_t first =
-      args.offset > 0 ? args.offset - 1 : std::max<int64_t>(0, count + args.offset);
+      args.offset >= 0 ? std::max(args.offset - 1, 0) : std::max<int64_t>(0, count + args.offset);
   int64_t next = first;
   std::string shown;
   while (next < std::min(count, first + args.limit) && shown.size() < most_characters) {

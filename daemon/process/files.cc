@@ -103,9 +103,11 @@ Error Files::failure(const std::string& what, const fs::path& path, int error_nu
 
 fs::path Files::resolve(const std::string& path) const {
   if (path.empty()) throw Error(ErrorCode::invalid_argument, "the path is empty");
-  const fs::path resolved = sandbox_.resolve(path);
-  return resolved.has_filename() || !resolved.has_relative_path() ? resolved
-                                                                  : resolved.parent_path();
+  fs::path resolved = sandbox_.resolve(path);
+  while (resolved.has_relative_path() && (!resolved.has_filename() || resolved.filename() == ".")) {
+    resolved = resolved.parent_path();
+  }
+  return resolved;
 }
 
 UniqueFd Files::look_up(const fs::path& path) const {

@@ -56,7 +56,7 @@ class Files {
  public:
   explicit Files(const Sandbox& sandbox) : sandbox_(sandbox), rights_(sandbox) {}
 
-  /// Sandbox::resolve without a trailing slash. Throws Error(invalid_argument) for "".
+  /// Sandbox::resolve without a trailing "/" or "/.". Throws Error(invalid_argument) for "".
   std::filesystem::path resolve(const std::string& path) const;
 
   /// Of what is at `path`, symlinks followed.
