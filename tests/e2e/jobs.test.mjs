@@ -1,0 +1,197 @@
+// Jobs over REST: every kind, while it runs, cancelled, downloaded, and across a crash of the daemon.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { isRunning, run, test, until, useBox } from "./harness.mjs";
+
+const box = useBox();
+
+async function schedule(body) {
+  const { status, body: answer, text } = await box.daemon.post("/schedule", body);
+  assert.equal(status, 202, text);
+  assert.match(answer.job_id, /^j-/);
+  return answer.job_id;
+}
+const status = async (job) => (await box.daemon.get(`/status/${job}`)).body;
+
+const kinds = {
+  shell: { code: "echo from shell; echo oops >&2; pwd", out: /from shell/, err: /oops/ },
+  python: { code: "import sys\nprint('from python', 6 * 7)\nprint('oops', file=sys.stderr)", out: /from python 42/, err: /oops/ },
+  typescript: { code: "const n: number = 42;\nconsole.log(`from typescript ${n}`);\nconsole.error('oops');", out: /from typescript 42/, err: /oops/ },
+  gui: { code: "# a comment\nmove 30 40\nscreen_info\nclick 10 20\n", out: /30[\s\S]*40/, err: /^$/ },
+};
+for (const [kind, { code, out, err }] of Object.entries(kinds)) {
+  test(`a ${kind} job runs to its end`, async () => {
+    const job = await schedule({ kind, code });
+    const done = await box.daemon.finished(job);
+    assert.equal(done.state, "succeeded", JSON.stringify(done));
+    assert.equal(done.status, "complete");
+    assert.equal(done.kind, kind);
+    assert.match(done.stdout, out);
+    assert.match(done.stderr, err);
+    assert.ok(done.created_ms <= done.started_ms && done.started_ms <= done.finished_ms);
+    if (kind !== "gui") assert.equal(done.exit_code, 0);
+    assert.match(done.result, new RegExp(`/download/${job}`));
+  });
+}
+
+test("a prompt without a model fails and says what to set", async () => {
+  for (const body of [{ prompt: "look around" }, { task: "look around" }]) {
+    const done = await box.daemon.finished(await schedule(body));
+    assert.equal(done.state, "failed");
+    assert.equal(done.status, "failed");
+    assert.match(done.error + done.reply, /LLM_API_BASE_URL/);
+    assert.match(done.error + done.reply, /LLM_MODEL/);
+  }
+});
+
+test("a command in a prompt job runs without a model", async () => {
+  const done = await box.daemon.finished(await schedule({ prompt: "/shell echo direct" }));
+  assert.equal(done.state, "succeeded", JSON.stringify(done));
+});
+
+test("failures are told: exit code, wrong gui line, bad requests", async () => {
+  const failed = await box.daemon.finished(await schedule({ kind: "shell", code: "echo no; exit 7" }));
+  assert.deepEqual([failed.state, failed.exit_code], ["failed", 7]);
+  const gui = await schedule({ kind: "gui", code: "move 1 1\nclikc 1 1\n" }).then((job) => box.daemon.finished(job), (error) => ({ state: "failed", error: error.message }));
+  assert.equal(gui.state, "failed");
+  assert.match(gui.error, /line 2/);
+  assert.match(gui.error, /clikc/);
+  for (const [body, word] of [
+    [{}, /prompt/], [{ kind: "cobol", code: "x" }, /cobol/], [{ kind: "shell" }, /code/], [{ kind: "shell", code: 5 }, /code/],
+    [{ kind: "shell", code: "true", colour: 1 }, /colour/], [{ kind: "shell", code: "true", timeout_s: 0 }, /timeout_s/], ["[1]", /object/], ["{", /JSON|parse/i],
+  ]) {
+    const { status: code, body: answer } = await box.daemon.post("/schedule", body);
+    assert.equal(code, 400, JSON.stringify(body));
+    assert.match(answer.error.message, word);
+  }
+});
+
+test("a time limit ends a job and all its children", async () => {
+  const done = await box.daemon.finished(await schedule({ kind: "shell", code: "sleep 100 & echo pid=$!; wait", timeout_s: 1 }));
+  assert.equal(done.state, "failed");
+  assert.match(done.error, /timeout_s=1|1 s/);
+  await until("the child is gone", () => !isRunning(Number(done.stdout.match(/pid=(\d+)/)[1])));
+});
+
+test("output is there while the job runs, and its events can be resumed", async () => {
+  const gate = join(box.daemon.workspace, "gate");
+  const job = await schedule({ kind: "shell", code: `echo first; while [ ! -e ${gate} ]; do sleep 0.05; done; echo second` });
+  await until("the first line", async () => (await status(job)).stdout.includes("first"));
+  assert.equal((await status(job)).state, "running");
+  assert.equal((await status(job)).finished_ms, null);
+  const early = await box.daemon.events(`/jobs/${job}/events`, (event) => event.kind === "stdout" && event.data.text.includes("first"));
+  const last = early.filter((event) => event.id !== undefined).at(-1);
+  assert.ok(last.id > 0, "events have ids");
+  const rest = box.daemon.events(`/jobs/${job}/events`, (event) => event.kind === "state" && event.data.state === "succeeded", { headers: { "Last-Event-ID": String(last.id) } });
+  writeFileSync(gate, "");
+  const events = await rest;
+  assert.ok(!JSON.stringify(events).includes("first"), "what was seen is not repeated");
+  assert.ok(events.some((event) => event.kind === "stdout" && event.data.text.includes("second")));
+  assert.ok(events.every((event) => event.id === undefined || event.id > last.id));
+  const whole = await box.daemon.events(`/jobs/${job}/events`, (event) => event.kind === "state" && event.data.state === "succeeded");
+  assert.equal(whole.filter((event) => event.kind === "stdout").map((event) => event.data.text).join(""), "first\nsecond\n");
+});
+
+test("cancel kills grandchildren", async () => {
+  const job = await schedule({ kind: "python", code: "import subprocess\np = subprocess.Popen(['sh', '-c', 'sleep 200 & echo pid=$!; wait'])\np.wait()" });
+  const pid = Number((await until("the grandchild", async () => (await status(job)).stdout.match(/pid=(\d+)/)))[1]);
+  assert.ok(isRunning(pid));
+  const start = performance.now();
+  const { status: code } = await box.daemon.post(`/cancel/${job}`, {});
+  assert.equal(code, 200);
+  const done = await box.daemon.finished(job);
+  assert.ok(performance.now() - start < 3000);
+  assert.equal(done.state, "cancelled");
+  assert.equal(done.status, "failed");
+  await until("the grandchild is gone", () => !isRunning(pid));
+  const again = await box.daemon.post(`/cancel/${job}`, {});
+  assert.equal(again.body.state ?? "cancelled", "cancelled");
+  assert.equal((await box.daemon.post("/cancel/j-none", {})).status, 404);
+});
+
+test("a queued job can be cancelled before it runs, and the list is newest first", async () => {
+  const gate = join(box.daemon.workspace, "queue-gate");
+  const jobs = [];
+  for (let count = 0; count < 12; count += 1) jobs.push(await schedule({ kind: "shell", code: `while [ ! -e ${gate} ]; do sleep 0.05; done` }));
+  const queued = await until("a queued one", async () => {
+    const { body } = await box.daemon.get("/jobs");
+    return body.jobs.find(({ state }) => state === "queued");
+  }, 2000).catch(() => undefined);
+  const { body } = await box.daemon.get("/jobs");
+  assert.deepEqual(body.jobs.slice(0, 12).map(({ job_id }) => job_id), [...jobs].reverse());
+  assert.equal(body.jobs[0].stdout, undefined);
+  if (queued) {
+    await box.daemon.post(`/cancel/${queued.job_id}`, {});
+    assert.equal((await box.daemon.finished(queued.job_id)).state, "cancelled");
+  }
+  writeFileSync(gate, "");
+  for (const job of jobs) await box.daemon.finished(job);
+});
+
+test("the download is a ZIP with the workspace and the log", async () => {
+  const job = await schedule({ kind: "shell", code: "mkdir -p sub; echo content > sub/ñ.txt; echo logged; ln -s /etc/passwd link" });
+  await box.daemon.finished(job);
+  const response = await box.daemon.fetch(`/download/${job}`);
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("content-type"), "application/zip");
+  const file = join(box.folder, "job.zip");
+  writeFileSync(file, Buffer.from(await response.arrayBuffer()));
+  const { code, out, err } = await run("python3", ["-c", `
+import sys, zipfile, json
+z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None
+print(json.dumps({n: z.read(n).decode('utf8', 'replace') for n in z.namelist() if not n.endswith('/')}))`, file]);
+  assert.equal(code, 0, err);
+  const entries = JSON.parse(out);
+  const find = (pattern) => Object.entries(entries).find(([name]) => pattern.test(name))?.[1];
+  assert.equal(find(/sub\/ñ\.txt$/), "content\n", Object.keys(entries).join(" "));
+  assert.match(find(/^log\/.*stdout/) ?? "", /logged/);
+  assert.ok(!Object.values(entries).some((text) => text.includes("root:x:0:0:root") && text.includes("/bin/bash")), "a symlink is not followed");
+  assert.equal((await box.daemon.fetch("/download/j-none")).status, 404);
+});
+
+test("kill -9: finished jobs and confirmed events are there, a running job is interrupted", async () => {
+  const finished = await schedule({ kind: "shell", code: "echo kept" });
+  await box.daemon.finished(finished);
+  const chat = await box.daemon.post("/api/chat", { prompt: "/shell echo remembered" });
+  assert.equal(chat.status, 200, chat.text);
+  const conversation = chat.body.conversation_id;
+  const path = `/api/conversations/${conversation}/events`;
+  const confirmed = (await box.daemon.events(path, (event) => event.kind === "caught_up")).filter(({ id }) => id);
+  assert.ok(confirmed.some(({ kind }) => kind === "run_finished"));
+  const running = await schedule({ kind: "shell", code: "echo started; echo pid=$$; sleep 300" });
+  const before = await until("it runs", async () => { const now = await status(running); return now.stdout.includes("pid=") && now; });
+  const pid = Number(before.stdout.match(/pid=(\d+)/)[1]);
+  const { body: list } = await box.daemon.get("/jobs");
+
+  await box.daemon.restart("SIGKILL");
+
+  assert.equal((await box.daemon.get("/jobs")).body.jobs.length, list.jobs.length);
+  const after = await box.daemon.finished(running);
+  assert.equal(after.state, "interrupted");
+  assert.equal(after.status, "failed");
+  assert.match(after.stdout, /started/);
+  assert.ok(after.error.length > 10, "it says why");
+  const kept = await status(finished);
+  assert.equal(kept.state, "succeeded");
+  assert.equal(kept.stdout, "kept\n");
+  const again = (await box.daemon.events(path, (event) => event.kind === "caught_up")).filter(({ id }) => id);
+  assert.deepEqual(again.map(({ id, kind }) => [id, kind]), confirmed.map(({ id, kind }) => [id, kind]));
+  await until("no process of the killed daemon's job is left", () => !isRunning(pid), 5000);
+  const done = await box.daemon.finished(await schedule({ kind: "shell", code: "echo works again" }));
+  assert.equal(done.state, "succeeded");
+});
+
+test("a job that was queued when the daemon was killed still runs", async () => {
+  const gate = join(box.daemon.workspace, "crash-gate");
+  const jobs = [];
+  for (let count = 0; count < 12; count += 1) jobs.push(await schedule({ kind: "shell", code: `while [ ! -e ${gate} ]; do sleep 0.05; done` }));
+  const { body } = await box.daemon.get("/jobs");
+  const queued = body.jobs.filter(({ state }) => state === "queued").map(({ job_id }) => job_id);
+  await box.daemon.restart("SIGKILL");
+  writeFileSync(gate, "");
+  for (const job of jobs) {
+    const { state } = await box.daemon.finished(job);
+    assert.equal(state, queued.includes(job) ? "succeeded" : "interrupted", job);
+  }
+});

@@ -1,0 +1,161 @@
+// External assistants: the official SDK's client and Claude Code's, over HTTP, WebSocket and stdio.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe } from "node:test";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { WebSocketClientTransport } from "@modelcontextprotocol/sdk/client/websocket.js";
+import WebSocket from "ws";
+import { binary, here, pngSize, run, screen, test, textOf, until, useBox } from "./harness.mjs";
+
+const box = useBox();
+
+const transports = {
+  http: () => new StreamableHTTPClientTransport(new URL(`${box.daemon.url}/mcp`), { requestInit: { headers: box.daemon.bearer } }),
+  ws: () => {
+    // The SDK's transport uses the global class and cannot send headers by itself.
+    globalThis.WebSocket = class extends WebSocket {
+      constructor(url, protocols) {
+        super(url, protocols, { headers: box.daemon.bearer });
+      }
+    };
+    return new WebSocketClientTransport(new URL(`ws://127.0.0.1:${box.daemon.port}/ws`));
+  },
+  stdio: () => new StdioClientTransport({ command: binary, args: ["mcp", "--data-dir", box.daemon.dataDir], env: box.daemon.env, stderr: "pipe" }),
+};
+
+const expectedTools = [
+  "click", "clipboard", "delete_file", "drag", "edit_file", "key", "launch", "list_files", "mouse_button", "move", "move_file", "read_file",
+  "screen_info", "screenshot", "scroll", "search_files", "shell", "type", "window", "windows", "write_file",
+];
+
+for (const [name, transport] of Object.entries(transports)) {
+  test(`the TypeScript SDK's client works over ${name}`, async () => {
+    const client = new Client({ name: "e2e", version: "1.0.0" });
+    await client.connect(transport());
+    try {
+      assert.equal(client.getServerVersion().name, "selfagent");
+      const { tools } = await client.listTools();
+      const names = tools.map((tool) => tool.name);
+      for (const tool of expectedTools) assert.ok(names.includes(tool), `${tool} is listed`);
+      for (const tool of tools) {
+        assert.match(tool.name, /^[a-z][a-z0-9_]{0,39}$/);
+        assert.ok(tool.title && tool.description.length > 40 && tool.description.length <= 2048, tool.name);
+        assert.equal(tool.inputSchema.type, "object");
+        assert.equal(tool.inputSchema.additionalProperties, false);
+        for (const hint of ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"]) {
+          assert.equal(typeof tool.annotations[hint], "boolean", `${tool.name} ${hint}`);
+        }
+        for (const [parameter, schema] of Object.entries(tool.inputSchema.properties)) {
+          assert.ok(schema.description?.length > 5, `${tool.name} ${parameter} has a description`);
+        }
+      }
+
+      const shot = await client.callTool({ name: "screenshot", arguments: {} });
+      const image = shot.content.find((block) => block.type === "image");
+      assert.equal(image.mimeType, "image/png");
+      assert.deepEqual(pngSize(Buffer.from(image.data, "base64")), screen);
+      assert.ok(textOf(shot).length > 0, "a picture comes with a line of text");
+
+      const echo = await client.callTool({ name: "shell", arguments: { command: "echo over $((40 + 2))" } });
+      assert.notEqual(echo.isError, true);
+      assert.match(textOf(echo), /over 42/);
+
+      const refused = await client.callTool({ name: "click", arguments: { x: "left", y: 1 } });
+      assert.equal(refused.isError, true);
+      assert.match(textOf(refused), /x/);
+      const outside = await client.callTool({ name: "click", arguments: { x: 1400, y: 1 } });
+      assert.equal(outside.isError, true);
+      assert.match(textOf(outside), /1400[\s\S]*1344/);
+
+      const file = join(box.daemon.workspace, `${name}.txt`);
+      await client.callTool({ name: "launch", arguments: { command: `xterm -u8 -e sh -c 'stty -ixon; cat > ${file}'` } });
+      await until("the terminal is there", async () => {
+        const { content } = await client.callTool({ name: "windows", arguments: {} });
+        return /xterm/i.test(content[0].text);
+      });
+      await until("cat waits for text", () => existsSync(file));
+      const typed = await client.callTool({ name: "type", arguments: { text: `typed over ${name}\n` } });
+      assert.notEqual(typed.isError, true, textOf(typed));
+      await client.callTool({ name: "key", arguments: { keys: "ctrl+d" } });
+      await until("the text is in the file", () => readFileSync(file, "utf8") === `typed over ${name}\n`);
+    } finally {
+      await client.close();
+    }
+  });
+}
+
+test("a long call reports progress and can be cancelled", async () => {
+  const client = new Client({ name: "e2e", version: "1.0.0" });
+  await client.connect(transports.ws());
+  try {
+    const abort = new AbortController();
+    const progress = [];
+    const call = client.callTool({ name: "shell", arguments: { command: "echo started > progress.txt; sleep 30" } }, undefined, {
+      signal: abort.signal,
+      onprogress: (notification) => progress.push(notification.progress),
+    });
+    call.catch(() => {});
+    await until("the first progress", () => progress.length > 1, 8000);
+    assert.ok(progress.every((value, index) => index === 0 || value > progress[index - 1]), `rises: ${progress}`);
+    abort.abort();
+    await assert.rejects(call);
+    await until("the command is stopped", async () => !(await box.daemon.shell("pgrep -fx 'sleep 30' || true")).match(/^\d+$/m), 5000);
+  } finally {
+    await client.close();
+  }
+});
+
+test("selfagent mcp answers what came before the end of its input, and ends", async () => {
+  const lines = [
+    { jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "e2e", version: "1" } } },
+    { jsonrpc: "2.0", method: "notifications/initialized" },
+    { jsonrpc: "2.0", id: 2, method: "tools/call", params: { name: "shell", arguments: { command: "sleep 0.3; echo late" } } },
+  ];
+  const { code, out } = await run(binary, ["mcp", "--data-dir", box.daemon.dataDir], {
+    env: box.daemon.env, input: lines.map((line) => `${JSON.stringify(line)}\n`).join(""), timeoutMs: 10_000,
+  });
+  const answers = out.trim().split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  assert.deepEqual(answers.map(({ id }) => id).sort(), [1, 2], out);
+  assert.match(textOf(answers.find(({ id }) => id === 2).result), /late/);
+  assert.equal(code, 0);
+});
+
+const claude = join(here, "node_modules/.bin/claude");
+
+describe("claude mcp", () => {
+  const command = async (...args) => {
+    const home = join(box.folder, "claude");
+    mkdirSync(home, { recursive: true });
+    const { code, out, err } = await run(claude, ["mcp", ...args], {
+      cwd: box.daemon.workspace,
+      env: { PATH: process.env.PATH, HOME: home, CLAUDE_CONFIG_DIR: home, DISABLE_AUTOUPDATER: "1", CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1", MCP_TIMEOUT: "15000" },
+      timeoutMs: 50_000,
+    });
+    return { code, text: `${out}${err}` };
+  };
+  const add = {
+    http: () => ["add", "--transport", "http", "box-http", `${box.daemon.url}/mcp`, "--header", `Authorization: Bearer ${box.daemon.token}`],
+    ws: () => ["add-json", "box-ws", JSON.stringify({ type: "ws", url: `ws://127.0.0.1:${box.daemon.port}/ws`, headers: box.daemon.bearer })],
+    stdio: () => ["add", "box-stdio", "--", binary, "mcp", "--data-dir", box.daemon.dataDir],
+  };
+  for (const [name, words] of Object.entries(add)) {
+    test(`claude mcp get connects over ${name}`, { timeout: 90_000 }, async (context) => {
+      let version;
+      try {
+        version = await run(claude, ["--version"]);
+      } catch (error) {
+        version = { code: 1, err: error.message };
+      }
+      if (version.code !== 0) return context.skip(`Claude Code does not run here: ${version.err.slice(0, 200)}`);
+      const added = await command(...words());
+      assert.equal(added.code, 0, added.text);
+      const { code, text } = await command("get", `box-${name}`);
+      assert.equal(code, 0, text);
+      assert.match(text, /connected/i, text);
+      assert.doesNotMatch(text, /failed|not connected/i, text);
+    });
+  }
+});

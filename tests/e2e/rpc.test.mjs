@@ -1,0 +1,354 @@
+// Plain JSON-RPC 2.0 over /rpc and /ws, and the doors in front of it.
+import assert from "node:assert/strict";
+import http from "node:http";
+import { after, before, describe } from "node:test";
+import { test, textOf, until, useBox, within } from "./harness.mjs";
+
+const box = useBox();
+const rpc = (body, options) => box.daemon.post("/rpc", body, options);
+const call = (id, method, params) => ({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) });
+
+/** A request with headers that fetch() refuses to set. */
+function raw(method, path, headers, body) {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ host: "127.0.0.1", port: box.daemon.port, method, path, headers }, (response) => {
+      let text = "";
+      response.on("data", (piece) => { text += piece; });
+      response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, text }));
+    });
+    request.on("error", reject);
+    request.setTimeout(10_000, () => request.destroy(new Error(`${method} ${path} hangs`)));
+    request.end(body);
+  });
+}
+
+/** The cases that hold on every transport; `send(text)` returns the answering text, "" for none. */
+function jsonRpcCases(send) {
+  const sendJson = async (message) => {
+    const text = await send(typeof message === "string" ? message : JSON.stringify(message));
+    return text === "" ? undefined : JSON.parse(text);
+  };
+
+  test("a tool is a method; its result has content and isError", async () => {
+    const answer = await sendJson(call(7, "shell", { command: "echo hello; echo oops >&2; exit 3" }));
+    assert.equal(answer.jsonrpc, "2.0");
+    assert.equal(answer.id, 7);
+    assert.equal(answer.error, undefined);
+    assert.equal(answer.result.isError ?? false, false);
+    assert.equal(answer.result.content[0].type, "text");
+    assert.match(textOf(answer.result), /hello/);
+    assert.match(textOf(answer.result), /oops/);
+    assert.match(textOf(answer.result), /\b3\b/);
+  });
+
+  test("a tool that ran and failed is a result with isError", async () => {
+    const answer = await sendJson(call("a", "read_file", { path: "/no/such/file" }));
+    assert.equal(answer.id, "a");
+    assert.equal(answer.result.isError, true);
+    assert.match(textOf(answer.result), /\/no\/such\/file/);
+  });
+
+  test("parameters by position follow the order of the schema", async () => {
+    const answer = await sendJson(call(1, "shell", ["echo by position"]));
+    assert.match(textOf(answer.result), /by position/);
+    const tooMany = await sendJson(call(2, "screen_info", [1, 2]));
+    assert.equal(tooMany.error.code, -32602);
+  });
+
+  test("not JSON is -32700 with id null", async () => {
+    for (const text of ["{\"jsonrpc\": \"2.0\", \"method\": \"foobar, \"params\": \"bar\", \"baz]", "", "\xff", "{"]) {
+      const answer = await sendJson(text);
+      assert.equal(answer.error.code, -32700, text);
+      assert.equal(answer.id, null);
+    }
+    const batch = await sendJson("[{\"jsonrpc\": \"2.0\", \"method\": \"sum\", \"params\": [1,2,4], \"id\": \"1\"},{\"jsonrpc\": \"2.0\", \"method\"]");
+    assert.equal(batch.error.code, -32700);
+  });
+
+  test("not a request is -32600", async () => {
+    for (const message of [1, "\"text\"", "null", {}, { jsonrpc: "1.0", id: 1, method: "ping" }, { jsonrpc: "2.0", method: 1, params: "bar" }, []]) {
+      const answer = await sendJson(message);
+      assert.equal(answer.error.code, -32600, JSON.stringify(message));
+    }
+  });
+
+  test("an unknown method is -32601 and names it", async () => {
+    const answer = await sendJson(call(1, "clikc", { x: 1, y: 1 }));
+    assert.equal(answer.error.code, -32601);
+    assert.match(JSON.stringify(answer.error), /clikc/);
+    assert.match(JSON.stringify(answer.error), /click/);
+  });
+
+  test("a bad parameter is -32602 and named", async () => {
+    for (const [params, name] of [
+      [{ command: 5 }, "command"],
+      [{}, "command"],
+      [{ command: "true", timeout_ms: 0 }, "timeout_ms"],
+      [{ command: "true", comand: "x" }, "comand"],
+    ]) {
+      const answer = await sendJson(call(1, "shell", params));
+      assert.equal(answer.error?.code, -32602, JSON.stringify(answer));
+      assert.match(JSON.stringify(answer.error), new RegExp(name));
+    }
+  });
+
+  test("a batch is answered as an array, notifications not at all", async () => {
+    const answers = await sendJson([
+      call(1, "ping"),
+      { jsonrpc: "2.0", method: "notify_hello", params: [7] },
+      call("9", "shell", { command: "echo nine" }),
+      { foo: "boo" },
+      call("5", "foo.get", { name: "myself" }),
+    ]);
+    assert.equal(answers.length, 4);
+    const byId = new Map(answers.map((answer) => [answer.id, answer]));
+    assert.deepEqual(byId.get(1).result, {});
+    assert.match(textOf(byId.get("9").result), /nine/);
+    assert.equal(byId.get(null).error.code, -32600);
+    assert.equal(byId.get("5").error.code, -32601);
+    const invalid = await sendJson([1, 2, 3]);
+    assert.deepEqual(invalid.map((answer) => answer.error.code), [-32600, -32600, -32600]);
+  });
+
+  test("deeply nested JSON is refused or answered, never fatal", async () => {
+    const depth = 200_000;
+    const answer = await sendJson("[".repeat(depth) + "]".repeat(depth));
+    assert.ok([-32700, -32600].includes(answer.error.code), JSON.stringify(answer).slice(0, 300));
+    const inside = await sendJson(`{"jsonrpc":"2.0","id":1,"method":"shell","params":{"command":${"[".repeat(depth)}${"]".repeat(depth)}}}`);
+    assert.ok([-32700, -32602].includes(inside.error.code), JSON.stringify(inside).slice(0, 300));
+    assert.ok((await sendJson(call(1, "ping"))).result);
+  });
+
+  test("MCP methods work without a handshake", async () => {
+    const listed = await sendJson(call(1, "tools/list"));
+    const names = listed.result.tools.map((tool) => tool.name);
+    for (const name of ["screenshot", "click", "type", "shell", "write_file"]) assert.ok(names.includes(name), name);
+    const called = await sendJson(call(2, "tools/call", { name: "shell", arguments: { command: "echo mcp" } }));
+    assert.match(textOf(called.result), /mcp/);
+  });
+}
+
+describe("/rpc", () => {
+  jsonRpcCases(async (text) => (await rpc(text)).text);
+
+  test("a notification has no body", async () => {
+    const one = await rpc({ jsonrpc: "2.0", method: "shell", params: { command: "echo x > notified.txt" } });
+    assert.ok([202, 204].includes(one.status), `${one.status}`);
+    assert.equal(one.text, "");
+    await until("the notification's command ran", async () => (await box.daemon.shell("cat notified.txt")).includes("x"));
+    const batch = await rpc([{ jsonrpc: "2.0", method: "notify_sum", params: [1, 2, 4] }, { jsonrpc: "2.0", method: "notify_hello", params: [7] }]);
+    assert.ok([202, 204].includes(batch.status), `${batch.status}`);
+    assert.equal(batch.text, "");
+  });
+
+  test("the content type is checked", async () => {
+    const answer = await rpc(call(1, "ping"), { headers: { "Content-Type": "text/plain" } });
+    assert.equal(answer.status, 415);
+    assert.match(answer.text, /application\/json/);
+    assert.equal((await rpc(call(1, "ping"), { headers: { "Content-Type": "application/json; charset=utf-8" } })).status, 200);
+  });
+
+  test("without or with a wrong token: 401 and how to log in", async () => {
+    for (const headers of [{}, { Authorization: "Bearer wrong" }, { Authorization: `Basic ${box.daemon.token}` }, { Cookie: "selfagent=wrong" }]) {
+      const answer = await raw("POST", "/rpc", { "Content-Type": "application/json", ...headers }, JSON.stringify(call(1, "ping")));
+      assert.equal(answer.status, 401, JSON.stringify(headers));
+      assert.match(answer.headers["www-authenticate"], /^Bearer/);
+      assert.match(answer.text, /token/);
+    }
+    for (const path of ["/ws", "/mcp", "/jobs", "/vnc", "/api/state", "/api/conversations"]) {
+      assert.equal((await raw("GET", path, {})).status, 401, path);
+    }
+  });
+
+  test("a foreign Host or Origin is refused", async () => {
+    const body = JSON.stringify(call(1, "ping"));
+    const login = await fetch(`${box.daemon.url}/api/login`, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token: box.daemon.token }),
+    });
+    const [cookie] = login.headers.get("set-cookie").split(";");
+    assert.match(login.headers.get("set-cookie"), /HttpOnly/);
+    assert.match(login.headers.get("set-cookie"), /SameSite=Strict/);
+    const json = { "Content-Type": "application/json", Cookie: cookie };
+    assert.equal((await raw("POST", "/rpc", json, body)).status, 200);
+    assert.equal((await raw("POST", "/rpc", { ...json, Host: "evil.example" }, body)).status, 403);
+    assert.equal((await raw("POST", "/rpc", { ...json, Origin: "http://evil.example" }, body)).status, 403);
+    assert.equal((await raw("POST", "/rpc", { ...json, Origin: "null" }, body)).status, 403);
+    assert.equal((await raw("POST", "/rpc", { ...json, Origin: box.daemon.url }, body)).status, 200);
+    assert.equal((await raw("POST", "/rpc", { ...json, ...box.daemon.bearer, Origin: "http://evil.example" }, body)).status, 403);
+    for (const path of ["/ws", "/vnc", "/mcp"]) {
+      await assert.rejects(box.daemon.webSocket(path, { headers: { Cookie: cookie }, origin: "http://evil.example" }), { status: 403 }, path);
+    }
+  });
+
+  test("a body of 100 MB is refused while others are served", async () => {
+    const text = `{"jsonrpc":"2.0","id":1,"method":"shell","params":{"command":"${"x".repeat(100_000_000)}"}}`;
+    let open = true;
+    const refused = rpc(text, { timeoutMs: 60_000 }).finally(() => { open = false; });
+    let slowest = 0;
+    let pings = 0;
+    while (open) {
+      const start = performance.now();
+      assert.deepEqual((await box.daemon.rpc("ping")).result, {});
+      slowest = Math.max(slowest, performance.now() - start);
+      pings += 1;
+    }
+    const answer = await refused;
+    assert.equal(answer.status, 413);
+    assert.match(answer.text, /\d{6,}|MiB|MB/);
+    assert.ok(pings > 0);
+    assert.ok(slowest < 1000, `a ping beside it took ${slowest} ms`);
+  });
+
+  test("a declared body of 10 GB is refused before it is sent", async () => {
+    const answer = await raw("POST", "/rpc", { ...box.daemon.bearer, "Content-Type": "application/json", "Content-Length": "10000000000" }, "{").catch((error) => error);
+    if (answer instanceof Error) assert.doesNotMatch(answer.message, /hangs/);
+    else assert.ok([400, 413].includes(answer.status), `${answer.status}`);
+    assert.ok((await box.daemon.rpc("ping")).result);
+  });
+
+  test("garbage instead of HTTP ends only its own connection", async () => {
+    const net = await import("node:net");
+    const closed = await new Promise((resolve, reject) => {
+      const socket = net.connect(box.daemon.port, "127.0.0.1", () => socket.write("\x16\x03\x01\x02\x00 nonsense\r\n\r\n"));
+      socket.on("close", () => resolve(true));
+      socket.on("error", () => {});
+      socket.on("data", () => {});
+      socket.setTimeout(10_000, () => { socket.destroy(); reject(new Error("the connection stays open")); });
+    });
+    assert.ok(closed);
+    assert.ok((await box.daemon.rpc("ping")).result);
+  });
+
+  test("50 calls at once; one that hangs does not hold up the others", async () => {
+    const hanging = rpc(call(0, "shell", { command: "sleep 20 # hangs", timeout_ms: 3000 }));
+    const start = performance.now();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => box.daemon.rpc("shell", { command: `echo number ${index}` })),
+    );
+    const elapsed = performance.now() - start;
+    answers.forEach((answer, index) => assert.match(textOf(answer.result), new RegExp(`number ${index}\\b`)));
+    assert.ok(elapsed < 2500, `50 calls took ${elapsed} ms`);
+    const late = await hanging;
+    assert.equal(late.body.result.isError, true);
+    assert.match(textOf(late.body.result), /3000|3 s|timeout/);
+  });
+
+  test("an HTTP client that goes away ends its call", async () => {
+    const abort = new AbortController();
+    const mark = `gone-${process.pid}`;
+    const pending = fetch(`${box.daemon.url}/rpc`, {
+      method: "POST", signal: abort.signal, headers: { ...box.daemon.bearer, "Content-Type": "application/json" },
+      body: JSON.stringify(call(1, "shell", { command: `exec -a ${mark} sleep 60` })),
+    }).catch(() => {});
+    const running = async () => (await box.daemon.shell(`pgrep -fc '^[g]one-${process.pid}' || true`)).match(/^[1-9]\d*$/m);
+    await until("the command runs", running);
+    abort.abort();
+    await pending;
+    await until("the command is stopped", async () => !(await running()), 5000);
+  });
+});
+
+describe("/ws", () => {
+  let socket;
+  before(async () => { socket = await box.daemon.webSocket(); });
+  after(() => socket?.close());
+
+  jsonRpcCases(async (text) => {
+    const before = socket.messages.length;
+    socket.send(text);
+    await until("an answer", () => socket.messages.length > before);
+    const { text: answer, binary } = socket.messages.at(-1);
+    assert.equal(binary, false);
+    return answer;
+  });
+
+  test("a binary frame is an error, and the connection goes on", async () => {
+    const other = await box.daemon.webSocket();
+    other.send(Buffer.from(JSON.stringify(call(1, "ping"))));
+    await until("an answer", () => other.messages.length === 1);
+    const error = JSON.parse(other.messages[0].text).error;
+    assert.equal(error.code, -32600);
+    assert.match(JSON.stringify(error), /binary/);
+    assert.deepEqual((await other.request(2, "ping")).result, {});
+    await other.close();
+  });
+
+  test("the subprotocol mcp is echoed when offered", async () => {
+    const offered = await box.daemon.webSocket("/ws", { protocols: ["mcp"] });
+    assert.equal(offered.web.protocol, "mcp");
+    await offered.close();
+    assert.equal(socket.web.protocol, "");
+  });
+
+  test("quick calls overtake a slow one, and a notification can cancel it", async () => {
+    socket.send(call(100, "shell", { command: "sleep 30" }));
+    assert.match(textOf((await socket.request(101, "shell", { command: "echo quick" })).result), /quick/);
+    socket.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 100 } });
+    const cancelled = await socket.answer(100, 5000);
+    assert.equal(cancelled.result?.isError ?? true, true);
+  });
+
+  test("a message of 100 MB ends only its own connection", async () => {
+    const big = await box.daemon.webSocket();
+    big.web.on("error", () => {});
+    big.send("x".repeat(100_000_000));
+    const end = await within(30_000, "the connection is closed or answered", Promise.race([
+      big.closed, until("an answer", () => big.messages.length > 0, 30_000),
+    ]));
+    if (end.code !== undefined) assert.ok([1009, 1006].includes(end.code), JSON.stringify(end));
+    assert.deepEqual((await socket.request(200, "ping")).result, {});
+    big.web.terminate();
+  });
+});
+
+describe("/mcp", () => {
+  const initialize = call(1, "initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "e2e", version: "1" } });
+
+  test("answers with and without the slash at the end", async () => {
+    for (const path of ["/mcp", "/mcp/"]) {
+      const { status, body } = await box.daemon.post(path, initialize, { headers: { Accept: "application/json, text/event-stream" } });
+      assert.equal(status, 200, path);
+      assert.equal(body.result.protocolVersion, "2025-11-25");
+      assert.equal(body.result.serverInfo.name, "selfagent");
+      assert.ok(body.result.instructions.length > 100);
+    }
+  });
+
+  test("every older revision is spoken, an unknown one is answered with the newest", async () => {
+    for (const [asked, given] of [["2025-06-18", "2025-06-18"], ["2025-03-26", "2025-03-26"], ["2024-11-05", "2024-11-05"], ["1999-01-01", "2025-11-25"]]) {
+      const { body } = await box.daemon.post("/mcp", { ...initialize, params: { ...initialize.params, protocolVersion: asked } });
+      assert.equal(body.result.protocolVersion, given);
+    }
+  });
+
+  test("GET without a WebSocket is 405 at once", async () => {
+    for (const path of ["/mcp", "/mcp/"]) {
+      const response = await box.daemon.fetch(path, { headers: { Accept: "text/event-stream" }, timeoutMs: 3000 });
+      assert.equal(response.status, 405);
+      assert.match(response.headers.get("allow"), /POST/);
+    }
+  });
+
+  test("notifications are 202 without a body; tool names are not methods", async () => {
+    const told = await box.daemon.post("/mcp", { jsonrpc: "2.0", method: "notifications/initialized" });
+    assert.equal(told.status, 202);
+    assert.equal(told.text, "");
+    const { body } = await box.daemon.post("/mcp", call(1, "click", { x: 1, y: 1 }));
+    assert.equal(body.error.code, -32601);
+  });
+
+  test("an unknown protocol version header is 400", async () => {
+    const { status } = await box.daemon.post("/mcp", call(1, "ping"), { headers: { "MCP-Protocol-Version": "1999-01-01" } });
+    assert.equal(status, 400);
+  });
+});
+
+test("unknown paths and methods are answered in the common form", async () => {
+  const missing = await box.daemon.get("/status/j-unknown");
+  assert.equal(missing.status, 404);
+  assert.equal(missing.body.error.code, "not_found");
+  assert.match(missing.body.error.message, /j-unknown/);
+  const method = await box.daemon.fetch("/rpc");
+  assert.equal(method.status, 405);
+  assert.equal((await box.daemon.post("/no/such/thing", {})).status, 404);
+});
