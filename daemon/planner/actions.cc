@@ -1,6 +1,7 @@
 #include "planner/actions.h"
 
 #include "tool/command_line.h"
+#include "tool/held_input.h"
 
 namespace selfagent {
 
@@ -24,6 +25,10 @@ Json intent_of(const Action& action) {
 
 }  // namespace
 
+Actions::~Actions() {
+  if (held_ != nullptr && !client_.empty()) held_->client_gone(client_);
+}
+
 ActionEnd Actions::perform(const Action& action, const std::stop_token& stop, Deadline deadline) {
   log_.append("action_intent", intent_of(action));
   const auto begin = Clock::now();
@@ -35,6 +40,8 @@ ActionEnd Actions::perform(const Action& action, const std::stop_token& stop, De
   } else {
     try {
       ToolContext context = contexts_(stop, deadline.sooner(Deadline::after(longest_call)));
+      context.client = client_;
+      held_ = context.held;
       result = call_tool(*tool, action.arguments, context);
       ran = true;
     } catch (const ParameterError& error) {

@@ -27,8 +27,14 @@ struct ActionEnd {
 /// Used by the run's thread alone.
 class Actions {
  public:
-  Actions(const Registry& registry, const ContextFactory& contexts, RunLog& log)
-      : registry_(registry), contexts_(contexts), log_(log) {}
+  /// `client` holds the mouse buttons that stay down between two calls (see HeldInput); "" is a
+  /// lease.
+  Actions(const Registry& registry, const ContextFactory& contexts, RunLog& log, std::string client)
+      : registry_(registry), contexts_(contexts), log_(log), client_(std::move(client)) {}
+  /// Releases what `client` still holds.
+  ~Actions();
+  Actions(const Actions&) = delete;
+  Actions& operator=(const Actions&) = delete;
 
   /// Blocks until the tool has ended. Throws only what the store throws.
   ActionEnd perform(const Action& action, const std::stop_token& stop, Deadline deadline);
@@ -45,6 +51,8 @@ class Actions {
   const Registry& registry_;
   const ContextFactory& contexts_;
   RunLog& log_;
+  const std::string client_;
+  HeldInput* held_ = nullptr;  ///< of the newest context
 };
 
 }  // namespace selfagent

@@ -57,7 +57,7 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
       max_steps_(max_steps),
       tools_(tool_definitions(registry)),
       history_(log.store(), log.conversation_id()),
-      actions_(registry, contexts, log) {
+      actions_(registry, contexts, log, log.job_id()) {
   log_.on_event = [this](const Event& event) { history_.add(event); };
   actions_.on_picture = [this](const std::string& sha256, EncodedImagePtr picture) {
     history_.keep(sha256, std::move(picture));
@@ -251,7 +251,8 @@ void Loop::act(const std::vector<PlannedCall>& calls, const std::stop_token& sto
     if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "stopped");
     if (gui && !end.ok) failed_action = tool;
     if (gui && end.ran) look_after = true;
-    if (end.picture && (gui || tool == "screenshot")) look_after = false;
+    const bool whole = tool == "screenshot" && !call.action.arguments.contains("region");
+    if (end.picture && (gui || whole)) look_after = false;
   }
   if (look_after) look(stop, deadline);
 }
