@@ -1,0 +1,202 @@
+#include "jobs/archive.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "jobs/job_json.h"
+#include "jobs/zip_writer.h"
+#include "process/files.h"
+
+namespace selfagent {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int folder_depth = 64;
+constexpr size_t page = 200;  // events read at once: each may be some hundred kB
+
+UniqueFd unnamed_file(const fs::path& folder) {
+  UniqueFd fd(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (fd) return fd;
+  // Not every file system knows O_TMPFILE.
+  const fs::path file = folder / (".archive-" + random_hex(8));
+  fd.reset(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!fd) throw system_error("cannot create " + file.string(), errno);
+  ::unlink(file.c_str());
+  return fd;
+}
+
+uint64_t size_of(int fd) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) throw system_error("fstat", errno);
+  return static_cast<uint64_t>(status.st_size);
+}
+
+void write_line(int fd, const std::string& line) {
+  for (size_t done = 0; done < line.size();) {
+    const ssize_t count = ::write(fd, line.data() + done, line.size() - done);
+    if (count < 0 && errno != EINTR) throw system_error("cannot write the archive", errno);
+    if (count > 0) done += static_cast<size_t>(count);
+  }
+}
+
+class JobArchive {
+ public:
+  JobArchive(const ArchiveSource& source, const Job& job, const std::stop_token& stop)
+      : source_(source),
+        job_(job),
+        stop_(stop),
+        file_(unnamed_file(source.temporary)),
+        zip_(file_.get()) {}
+
+  ArchiveFile make() {
+    add_workspace();
+    add_events();
+    zip_.add_text(log_entry("job.json"), dump_json(job_json(job_, job_.text.size())) + "\n");
+    for (const std::string name : {"stdout", "stderr"}) add_log(name);
+    if (!left_out_.empty()) zip_.add_text(log_entry("left-out.txt"), left_out_);
+    zip_.finish();
+    ::lseek(file_.get(), 0, SEEK_SET);
+    const uint64_t size = size_of(file_.get());
+    return {std::move(file_), size, job_.id + ".zip"};
+  }
+
+ private:
+  ZipWriter::Entry log_entry(const std::string& name) const {
+    const int64_t time = job_.finished_ms > 0 ? job_.finished_ms : job_.created_ms;
+    return {"log/" + name, 0644, time / 1000};
+  }
+
+  void leave_out(const std::string& name, const std::string& reason) {
+    left_out_ += name + ": " + reason + "\n";
+  }
+
+  void add_workspace() {
+    struct stat status{};
+    // Scoped: everything else is read and written with the daemon's own rights.
+    const Files files(source_.sandbox);
+    if (::lstat(source_.workspace.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return;
+    files.walk(source_.workspace, folder_depth, stop_,
+               [&](const FolderEntry& entry) { return add_entry(entry); });
+  }
+
+  bool add_entry(const FolderEntry& entry) {
+    const ZipWriter::Entry header{"workspace/" + entry.path.string(), entry.info.st_mode,
+                                  entry.info.st_mtime};
+    if (++files_ > source_.most_files) {
+      if (files_ == source_.most_files + 1) {
+        leave_out(header.name,
+                  "this and the rest: more than " + std::to_string(source_.most_files) + " files");
+      }
+      return false;
+    }
+    if (!entry.problem.empty()) leave_out(header.name, entry.problem);
+    if (S_ISDIR(entry.info.st_mode)) {
+      zip_.add_folder(header);
+      return entry.problem.empty();
+    }
+    if (S_ISLNK(entry.info.st_mode)) {
+      zip_.add_link(header, entry.link);
+    } else if (S_ISREG(entry.info.st_mode)) {
+      add_regular(entry, header);
+    } else {
+      leave_out(header.name, std::string("a ") + kind_of(entry.info.st_mode));
+    }
+    return false;
+  }
+
+  void add_regular(const FolderEntry& entry, const ZipWriter::Entry& header) {
+    // The name may have become something else since the walk saw it: no link is followed, no FIFO
+    // waited for.
+    const UniqueFd fd(
+        ::openat(entry.folder, entry.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd) {
+      leave_out(header.name, system_error("cannot open", errno).what());
+      return;
+    }
+    struct stat status{};
+    if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+      leave_out(header.name, "it changed while it was read");
+      return;
+    }
+    const auto size = static_cast<uint64_t>(status.st_size);
+    if (size > source_.most_bytes - bytes_) {
+      leave_out(header.name, "its " + std::to_string(size) + " bytes are beyond the limit of " +
+                                 std::to_string(source_.most_bytes) + " in all");
+      return;
+    }
+    bytes_ += size;
+    zip_.add_file(header, fd.get(), size);
+  }
+
+  void add_events() {
+    const UniqueFd lines = unnamed_file(source_.temporary);
+    int64_t after = 0;
+    while (true) {
+      const auto events = source_.store.events("", job_.id, after, page);
+      for (const auto& event : events) {
+        if (stop_.stop_requested()) throw Error(ErrorCode::cancelled, "the download was cancelled");
+        after = event.seq;
+        write_line(lines.get(), dump_json({{"seq", event.seq},
+                                           {"ts_ms", event.ts_ms},
+                                           {"kind", event.kind},
+                                           {"conversation_id", event.conversation_id},
+                                           {"job_id", event.job_id},
+                                           {"data", event.data}}) +
+                                    "\n");
+        add_pictures(event);
+      }
+      if (events.size() < page) break;
+    }
+    ::lseek(lines.get(), 0, SEEK_SET);
+    zip_.add_file(log_entry("events.jsonl"), lines.get(), size_of(lines.get()));
+  }
+
+  void add_pictures(const Event& event) {
+    if (event.kind != "action_result" || !event.data.is_object()) return;
+    const Json images = event.data.value("images", Json::array());
+    for (const auto& image : images) {
+      if (!image.is_object() || !image.contains("sha256")) continue;
+      const auto name = image["sha256"].get<std::string>();
+      const std::string ending = image.value("mime", std::string()) == "image/jpeg" ? "jpg" : "png";
+      const std::string entry = fmt::format("pictures/{:03}-{}.{}", ++pictures_,
+                                            event.data.value("tool", std::string("tool")), ending);
+      const auto bytes = source_.store.blob(name);
+      if (bytes) {
+        zip_.add_text({entry, 0644, event.ts_ms / 1000}, *bytes);
+      } else {
+        leave_out(entry, "the picture " + name + " is not in the store");
+      }
+    }
+  }
+
+  void add_log(const std::string& name) {
+    const UniqueFd fd(::open((source_.logs / name).c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd) zip_.add_file(log_entry(name), fd.get(), size_of(fd.get()));
+  }
+
+  const ArchiveSource& source_;
+  const Job& job_;
+  const std::stop_token stop_;
+  UniqueFd file_;
+  ZipWriter zip_;
+  std::string left_out_;
+  size_t files_ = 0;
+  uint64_t bytes_ = 0;
+  int pictures_ = 0;
+};
+
+}  // namespace
+
+ArchiveFile make_archive(const ArchiveSource& source, const Job& job, const std::stop_token& stop) {
+  return JobArchive(source, job, stop).make();
+}
+
+}  // namespace selfagent

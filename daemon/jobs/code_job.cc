@@ -1,0 +1,132 @@
+#include "jobs/code_job.h"
+
+#include <cstdio>
+#include <cstring>
+#include <regex>
+#include <vector>
+
+#include "base/error.h"
+#include "process/command.h"
+#include "process/files.h"
+
+namespace selfagent {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// What is kept in memory beside the log; nothing but the version of Node is read from it.
+constexpr size_t keep_bytes = 4096;
+
+CommandResult run(const JobRun& job, std::vector<std::string> argv) {
+  CommandRequest request;
+  request.argv = std::move(argv);
+  request.cwd = job.workspace;
+  request.deadline = job.deadline;
+  request.keep_bytes = keep_bytes;
+  request.on_output = [&job](std::string_view piece, bool error) { job.log.write(piece, error); };
+  return run_command(job.sandbox, request, job.stop);
+}
+
+JobOutcome outcome_of(const JobRun& job, const CommandResult& result) {
+  if (result.cancelled) return {JobState::cancelled, std::nullopt, "", "cancelled"};
+  if (result.timed_out) return JobOutcome::failed(timeout_sentence(job.job));
+  if (result.signal != 0) {
+    return JobOutcome::failed("ended by signal " + std::to_string(result.signal) + " (" +
+                              ::strsignal(result.signal) + ")");
+  }
+  JobOutcome outcome{JobState::succeeded, result.exit_code, "", ""};
+  if (result.exit_code != 0) {
+    outcome.state = JobState::failed;
+    outcome.error = "exit code " + std::to_string(result.exit_code);
+  }
+  return outcome;
+}
+
+/// The version of the Node on the sandbox's PATH, e.g. "v20.11.1". Throws Error(not_found) if there
+/// is none.
+std::string node_version(const JobRun& job) {
+  CommandRequest request;
+  request.argv = {"node", "--version"};
+  request.cwd = job.workspace;
+  request.deadline = job.deadline;
+  try {
+    const std::string out = run_command(job.sandbox, request, job.stop).out;
+    return out.substr(0, out.find_first_of(" \n\r"));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    throw Error(ErrorCode::not_found,
+                "TypeScript needs Node, which is not installed here: apt-get install nodejs");
+  }
+}
+
+// Node strips types by itself without a flag since 22.18.0 and 23.6.0. Source:
+// nodejs.org/api/typescript.html.
+bool runs_typescript(const std::string& version) {
+  int major = 0;
+  int minor = 0;
+  if (std::sscanf(version.c_str(), "v%d.%d", &major, &minor) != 2) return false;
+  return major > 23 || (major == 23 && minor >= 6) || (major == 22 && minor >= 18);
+}
+
+// require() exists in CommonJS alone, import and a top-level await in ES modules alone.
+bool is_common_js(const std::string& code) {
+  static const std::regex module_words(R"((^|\n)\s*(import|export)\b)");
+  static const std::regex require_call(R"(\brequire\s*\()");
+  return std::regex_search(code, require_call) && !std::regex_search(code, module_words);
+}
+
+CommandResult translate(const JobRun& job, const fs::path& web_folder, const std::string& version,
+                        const std::string& output) {
+  std::vector<std::string> programs = {"esbuild"};
+  if (!web_folder.empty()) {
+    programs.push_back((fs::absolute(web_folder) / "node_modules/.bin/esbuild").string());
+  }
+  for (const auto& program : programs) {
+    try {
+      return run(job,
+                 {program, "script.ts", "--log-level=warning", "--sourcemap=inline",
+                  output == "script.cjs" ? "--format=cjs" : "--format=esm", "--outfile=" + output});
+    } catch (const Error& error) {
+      const bool absent =
+          error.code() == ErrorCode::not_found || error.code() == ErrorCode::permission_denied;
+      if (!absent) throw;
+    }
+  }
+  throw Error(ErrorCode::not_found,
+              "this Node (" + version +
+                  ") cannot run TypeScript and esbuild is not installed: install Node 22.18 or "
+                  "newer, or run apt-get install esbuild");
+}
+
+JobOutcome run_typescript(const JobRun& job, const fs::path& web_folder) {
+  const std::string version = node_version(job);
+  if (runs_typescript(version)) return outcome_of(job, run(job, {"node", "script.ts"}));
+  const std::string output = is_common_js(job.job.text) ? "script.cjs" : "script.mjs";
+  JobOutcome translated = outcome_of(job, translate(job, web_folder, version, output));
+  if (translated.state != JobState::succeeded) {
+    if (translated.exit_code) translated.error = "the TypeScript is not valid: see stderr";
+    return translated;
+  }
+  return outcome_of(job, run(job, {"node", "--enable-source-maps", output}));
+}
+
+}  // namespace
+
+std::string timeout_sentence(const Job& job) {
+  if (job.timeout_s == 0) return "the job was stopped at the longest time for a job, 24 hours";
+  return "the job was stopped at its limit, timeout_s=" + std::to_string(job.timeout_s);
+}
+
+JobOutcome run_code_job(const JobRun& job, const fs::path& web_folder) {
+  const std::string& kind = job.job.kind;
+  const std::string script = kind == "shell"    ? "script.sh"
+                             : kind == "python" ? "script.py"
+                                                : "script.ts";
+  Files(job.sandbox).write(job.workspace / script, job.job.text);
+  if (kind == "shell") return outcome_of(job, run(job, {"bash", script}));
+  if (kind == "python") return outcome_of(job, run(job, {"python3", "-u", script}));
+  return run_typescript(job, web_folder);
+}
+
+}  // namespace selfagent

@@ -1,0 +1,56 @@
+#include "jobs/job_json.h"
+
+#include "base/utf8.h"
+
+namespace selfagent {
+
+namespace {
+
+// The word of the older interface, which knows four.
+const char* older_word(JobState state) {
+  switch (state) {
+    case JobState::queued:
+      return "queued";
+    case JobState::running:
+      return "running";
+    case JobState::succeeded:
+      return "complete";
+    default:
+      return "failed";
+  }
+}
+
+}  // namespace
+
+bool has_finished(JobState state) {
+  return state != JobState::queued && state != JobState::running;
+}
+
+Json job_json(const Job& job, size_t text_limit) {
+  Json out = {{"job_id", job.id},
+              {"kind", job.kind},
+              {"text", std::string(utf8_prefix(job.text, text_limit))},
+              {"conversation_id", job.conversation_id},
+              {"state", to_string(job.state)},
+              {"status", older_word(job.state)},
+              {"created_ms", job.created_ms},
+              {"started_ms", job.started_ms},
+              {"finished_ms", job.finished_ms},
+              {"timeout_s", job.timeout_s},
+              {"exit_code", nullptr},
+              {"reply", job.reply},
+              {"error", job.error},
+              {"result", nullptr}};
+  if (job.exit_code) out["exit_code"] = *job.exit_code;
+  if (has_finished(job.state)) out["result"] = "/download/" + job.id;
+  return out;
+}
+
+Json status_json(const JobStatus& status) {
+  Json out = job_json(status.job);
+  out["stdout"] = status.out;
+  out["stderr"] = status.err;
+  return out;
+}
+
+}  // namespace selfagent

@@ -1,0 +1,189 @@
+#include "jobs/output_log.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "base/wait.h"
+
+namespace selfagent {
+
+namespace {
+
+constexpr size_t event_limit = 64 << 10;
+constexpr size_t pending_limit = 4 * event_limit;
+
+bool continues_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
+// The length of `bytes` without a character at the end whose rest is still to come.
+size_t whole_characters(std::string_view bytes) {
+  for (size_t back = 1; back <= std::min<size_t>(3, bytes.size()); ++back) {
+    const auto byte = static_cast<unsigned char>(bytes[bytes.size() - back]);
+    if ((byte & 0xC0) == 0x80) continue;
+    const size_t needed = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    return needed > back ? bytes.size() - back : bytes.size();
+  }
+  return bytes.size();
+}
+
+// Shortens `bytes` to about its last `limit` bytes, beginning with a whole character.
+size_t excess(std::string_view bytes, size_t limit) {
+  if (bytes.size() <= limit) return 0;
+  size_t drop = bytes.size() - limit;
+  for (int i = 0; i < 3 && drop < bytes.size() && continues_character(bytes[drop]); ++i) ++drop;
+  return drop;
+}
+
+UniqueFd create(const std::filesystem::path& file) {
+  UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd) throw system_error("cannot create " + file.string(), errno);
+  return fd;
+}
+
+// Returns the number of bytes written; errno tells why it is not all.
+size_t write_some(int fd, std::string_view bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = ::write(fd, bytes.data() + done, bytes.size() - done);
+    if (count < 0 && errno != EINTR) break;
+    if (count > 0) done += static_cast<size_t>(count);
+  }
+  return done;
+}
+
+}  // namespace
+
+OutputLog::OutputLog(Store& store, std::string job_id, const std::filesystem::path& folder,
+                     Limits limits)
+    : store_(store), job_id_(std::move(job_id)), limits_(limits) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure) throw system_error("cannot create " + folder.string(), failure.value());
+  ::chmod(folder.c_str(), 0700);
+  out_.file = create(folder / "stdout");
+  err_.file = create(folder / "stderr");
+  sender_ = std::jthread([this](const std::stop_token& stop) { send_all(stop); });
+}
+
+OutputLog::~OutputLog() { close(); }
+
+void OutputLog::write(std::string_view piece, bool error) {
+  const std::lock_guard guard(mutex_);
+  if (closed_) return;
+  log_piece(error ? err_ : out_, piece);
+  wake_.notify_one();
+}
+
+void OutputLog::log_piece(Stream& stream, std::string_view piece) {
+  if (stream.full || piece.empty()) return;
+  const uint64_t offset = stream.logged;
+  const auto room = static_cast<size_t>(limits_.log_bytes - stream.logged);
+  const std::string_view kept = piece.substr(0, room);
+  const size_t written = write_some(stream.file.get(), kept);
+  const int error_number = errno;
+  stream.logged += written;
+  if (written < kept.size()) {
+    stream.full = true;
+    problem_ = system_error("a part of the output could not be stored", error_number).what();
+  } else if (kept.size() < piece.size()) {
+    stream.full = true;
+    problem_ = std::string(stream.kind) + " is longer than the log's limit of " +
+               std::to_string(limits_.log_bytes) + " bytes";
+    write_some(stream.file.get(), "\n[selfagent: " + problem_ + "; the rest was dropped]\n");
+  }
+  add_pending(stream, kept.substr(0, written), offset);
+}
+
+void OutputLog::add_pending(Stream& stream, std::string_view piece, uint64_t offset) const {
+  if (stream.sent > limits_.event_bytes) return;
+  if (stream.pending.empty()) stream.pending_at = offset;
+  stream.pending += piece;
+  if (stream.pending.size() <= pending_limit) return;
+  const size_t drop = excess(stream.pending, event_limit);
+  stream.pending.erase(0, drop);
+  stream.pending_at += drop;
+}
+
+void OutputLog::send_all(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (wake_.wait(lock, stop, [this] { return anything_pending(); })) {
+    send(lock, out_, false);
+    send(lock, err_, false);
+    lock.unlock();
+    sleep_until(Deadline::after(limits_.interval), stop);
+    lock.lock();
+    if (stop.stop_requested()) return;
+  }
+}
+
+void OutputLog::send(std::unique_lock<std::mutex>& lock, Stream& stream, bool last) {
+  const size_t drop = excess(stream.pending, event_limit);
+  std::string bytes = stream.pending.substr(drop);
+  if (!last) bytes.resize(whole_characters(bytes));
+  if (bytes.empty()) return;
+  const uint64_t offset = stream.pending_at + drop;
+  stream.pending.erase(0, drop + bytes.size());
+  stream.pending_at = offset + bytes.size();
+  stream.sent += bytes.size();
+  std::string text = to_utf8(bytes);
+  if (stream.sent > limits_.event_bytes) {
+    stream.pending.clear();
+    text +=
+        "\n[selfagent: more output is not shown live; GET /download/" + job_id_ + " has the log]\n";
+  }
+  // The store calls listeners: the program must not wait for them.
+  lock.unlock();
+  std::string failure;
+  try {
+    store_.append("", job_id_, stream.kind, {{"text", std::move(text)}, {"offset", offset}});
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  lock.lock();
+  if (!failure.empty()) problem_ = failure;
+}
+
+void OutputLog::close() {
+  sender_.request_stop();
+  if (sender_.joinable()) sender_.join();
+  std::unique_lock lock(mutex_);
+  if (closed_) return;
+  closed_ = true;
+  send(lock, out_, true);
+  send(lock, err_, true);
+  out_.file.reset();
+  err_.file.reset();
+}
+
+std::string OutputLog::problem() const {
+  const std::lock_guard guard(mutex_);
+  return problem_;
+}
+
+std::string log_tail(const std::filesystem::path& file, size_t limit) {
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status{};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return "";
+  const auto size = static_cast<uint64_t>(status.st_size);
+  const uint64_t start = size > limit ? size - limit : 0;
+  std::string bytes(static_cast<size_t>(size - start), '\0');
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = ::pread(fd.get(), bytes.data() + done, bytes.size() - done,
+                                  static_cast<off_t>(start + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    done += static_cast<size_t>(count);
+  }
+  bytes.resize(done);
+  size_t cut = 0;
+  while (start > 0 && cut < 3 && cut < bytes.size() && continues_character(bytes[cut])) ++cut;
+  return to_utf8(std::string_view(bytes).substr(cut));
+}
+
+}  // namespace selfagent

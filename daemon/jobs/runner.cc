@@ -1,0 +1,309 @@
+#include "jobs/runner.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/utf8.h"
+#include "jobs/code_job.h"
+#include "jobs/gui_job.h"
+
+namespace selfagent {
+
+namespace {
+
+constexpr size_t most_text_bytes = 1 << 20;
+constexpr int most_timeout_s = 24 * 3600;
+constexpr size_t status_bytes = 64 << 10;  // of each stream
+constexpr size_t title_characters = 60;
+constexpr std::chrono::seconds cancel_wait{5};  // the process group has 2 s between TERM and KILL
+constexpr std::chrono::seconds retry_after{1};  // when the store could not write
+constexpr std::array kinds{"prompt", "shell", "python", "typescript", "gui"};
+
+constexpr const char* shutdown_reason = "the daemon was shut down while the job ran";
+
+std::string title_of(const std::string& prompt) {
+  std::string title;
+  size_t count = 0;
+  for (const char32_t c : code_points(prompt)) {
+    const bool blank = c <= ' ';
+    if (blank && (title.empty() || title.back() == ' ')) continue;
+    if (count++ == title_characters) break;
+    append_utf8(title, blank ? U' ' : c);
+  }
+  while (!title.empty() && title.back() == ' ') title.pop_back();
+  return title;
+}
+
+void check(const JobRequest& request) {
+  const std::string& kind = request.kind;
+  if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
+    throw Error(ErrorCode::invalid_argument,
+                "kind \"" + kind + "\" is none of prompt, shell, python, typescript, gui");
+  }
+  const std::string what = kind == "prompt" ? "the prompt" : "the code";
+  if (request.text.find_first_not_of(" \t\r\n") == std::string::npos) {
+    throw Error(ErrorCode::invalid_argument, what + " is empty");
+  }
+  if (request.text.size() > most_text_bytes) {
+    throw Error(ErrorCode::invalid_argument,
+                what + " has " + std::to_string(request.text.size()) + " bytes, the limit is " +
+                    std::to_string(most_text_bytes) + ": put the bulk into a file");
+  }
+  if (request.timeout_s < 0 || request.timeout_s > most_timeout_s) {
+    throw Error(ErrorCode::invalid_argument,
+                "timeout_s=" + std::to_string(request.timeout_s) + " is outside 0 to " +
+                    std::to_string(most_timeout_s) + " (0: no limit of your own)");
+  }
+}
+
+}  // namespace
+
+JobRunner::JobRunner(Store& store, const Registry& registry, Sandbox& sandbox,
+                     PromptRunner run_prompt, ContextFactory contexts, JobSettings settings)
+    : store_(store),
+      registry_(registry),
+      sandbox_(sandbox),
+      run_prompt_(std::move(run_prompt)),
+      contexts_(std::move(contexts)),
+      settings_(std::move(settings)) {
+  for (const auto& job : store_.jobs_in(JobState::queued)) lane_of(job.kind).push_back(job.id);
+  threads_.emplace_back([this] { work(desktop_); });
+  for (size_t i = 0; i < settings_.code_threads; ++i) {
+    threads_.emplace_back([this] { work(code_); });
+  }
+}
+
+JobRunner::~JobRunner() {
+  shutdown(Deadline::never());
+  for (auto& thread : threads_) thread.join();
+}
+
+JobRunner::Lane& JobRunner::lane_of(const std::string& kind) {
+  return kind == "prompt" || kind == "gui" ? desktop_ : code_;
+}
+
+JobRunner::Lane* JobRunner::lane_with(const std::string& id) {
+  for (Lane* lane : {&desktop_, &code_}) {
+    if (std::find(lane->begin(), lane->end(), id) != lane->end()) return lane;
+  }
+  return nullptr;
+}
+
+Job JobRunner::known(const std::string& id) const {
+  const auto job = store_.job(id);
+  if (!job) {
+    throw Error(ErrorCode::not_found, "there is no job \"" + id + "\"; GET /jobs lists them");
+  }
+  return *job;
+}
+
+std::filesystem::path JobRunner::log_folder(const std::string& id) const {
+  return settings_.data_folder / "jobs" / id;
+}
+
+std::filesystem::path JobRunner::workspace(const std::string& id) const {
+  const bool given = !settings_.workspaces.empty();
+  return (given ? settings_.workspaces : sandbox_.workspace() / ".jobs") / id;
+}
+
+Job JobRunner::submit(const JobRequest& request) {
+  check(request);
+  if (request.kind == "gui") parse_gui_script(request.text, registry_);
+  Job job;
+  job.id = "j-" + random_hex(8);
+  job.kind = request.kind;
+  job.text = to_utf8(request.text);
+  job.timeout_s = request.timeout_s;
+  job.created_ms = unix_ms();
+  const std::lock_guard guard(mutex_);
+  if (closing_) throw Error(ErrorCode::unavailable, "the daemon is shutting down");
+  if (desktop_.size() + code_.size() >= settings_.most_queued) {
+    throw Error(ErrorCode::resource_exhausted,
+                std::to_string(settings_.most_queued) +
+                    " jobs are queued, which is the limit: wait or cancel some (GET /jobs)");
+  }
+  if (job.kind == "prompt") {
+    job.conversation_id = request.conversation_id;
+    if (job.conversation_id.empty()) {
+      job.conversation_id = store_.create_conversation(title_of(job.text)).id;
+    } else if (!store_.conversation(job.conversation_id)) {
+      throw Error(ErrorCode::not_found, "there is no conversation \"" + job.conversation_id +
+                                            "\"; leave conversation_id out to begin one");
+    }
+  }
+  // Under the lock, so that jobs start in the order of their rows.
+  store_.insert_job(job);
+  lane_of(job.kind).push_back(job.id);
+  changed_.notify_all();
+  return job;
+}
+
+JobStatus JobRunner::status(const std::string& id) const {
+  JobStatus status{known(id), "", ""};
+  status.out = log_tail(log_folder(id) / "stdout", status_bytes);
+  status.err = log_tail(log_folder(id) / "stderr", status_bytes);
+  return status;
+}
+
+ArchiveFile JobRunner::archive(const std::string& id, const std::stop_token& stop) const {
+  const Job job = known(id);
+  return make_archive({store_, sandbox_, workspace(id), log_folder(id), settings_.data_folder}, job,
+                      stop);
+}
+
+Job JobRunner::cancel(const std::string& id) {
+  std::unique_lock lock(mutex_);
+  if (Lane* lane = lane_with(id); lane != nullptr && !closing_) return cancel_queued(*lane, id);
+  const auto running = running_.find(id);
+  if (running != running_.end()) {
+    running->second.cancelled = true;
+    std::stop_source stop = running->second.stop;
+    lock.unlock();
+    stop.request_stop();
+    lock.lock();
+    changed_.wait_for(lock, cancel_wait, [&] { return !running_.contains(id); });
+    return known(id);
+  }
+  const Job job = known(id);
+  throw Error(ErrorCode::conflict,
+              "the job " + id + " cannot be cancelled any more: it is " + to_string(job.state));
+}
+
+// REQUIRES: mutex_ is held.
+Job JobRunner::cancel_queued(Lane& lane, const std::string& id) {
+  Job job = known(id);
+  job.state = JobState::cancelled;
+  job.finished_ms = unix_ms();
+  job.error = "cancelled before it started";
+  if (!job.conversation_id.empty()) {
+    // The planner never saw it, so its conversation would not know of it.
+    store_.append(job.conversation_id, id, "user_message", {{"text", job.text}});
+    store_.append(job.conversation_id, id, "run_finished",
+                  {{"state", "cancelled"},
+                   {"reason", job.error},
+                   {"reply", ""},
+                   {"steps", 0},
+                   {"elapsed_ms", 0}});
+  }
+  store_.update_job(job);
+  lane.erase(std::find(lane.begin(), lane.end(), id));
+  changed_.notify_all();
+  return job;
+}
+
+Job JobRunner::wait(const std::string& id, const std::stop_token& stop, Deadline deadline) {
+  known(id);
+  std::unique_lock lock(mutex_);
+  const auto pending = [&] { return running_.contains(id) || lane_with(id) != nullptr; };
+  const auto over = [&] { return !pending() || (closing_ && !running_.contains(id)); };
+  const bool ended = changed_.wait_until(lock, stop, deadline.at(), over);
+  if (!ended && stop.stop_requested()) {
+    throw Error(ErrorCode::cancelled, "stopped waiting for the job " + id + "; it goes on");
+  }
+  if (!ended) {
+    throw Error(ErrorCode::timeout,
+                "the job " + id + " has not finished yet; it goes on, see GET /status/" + id);
+  }
+  if (pending()) {
+    throw Error(ErrorCode::cancelled,
+                "the daemon shuts down; the job " + id + " is queued and starts with it again");
+  }
+  return known(id);
+}
+
+bool JobRunner::shutdown(Deadline deadline) {
+  std::vector<std::stop_source> stops;
+  {
+    const std::lock_guard guard(mutex_);
+    closing_ = true;
+    for (const auto& [id, running] : running_) stops.push_back(running.stop);
+  }
+  changed_.notify_all();
+  for (auto& stop : stops) stop.request_stop();
+  std::unique_lock lock(mutex_);
+  return changed_.wait_until(lock, deadline.at(), [&] { return running_.empty(); });
+}
+
+void JobRunner::work(Lane& lane) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return closing_ || !lane.empty(); });
+    if (closing_) return;
+    const std::string id = lane.front();
+    lane.pop_front();
+    const std::stop_token stop = running_[id].stop.get_token();
+    lock.unlock();
+    try {
+      run(id, stop);
+    } catch (const std::exception& error) {
+      log::error("the job {} was given up: {}", id, error.what());
+    }
+    lock.lock();
+    running_.erase(id);
+    changed_.notify_all();
+  }
+}
+
+void JobRunner::run(const std::string& id, const std::stop_token& stop) {
+  Job job = known(id);
+  job.state = JobState::running;
+  job.started_ms = unix_ms();
+  if (!save(job)) return;
+  const JobOutcome outcome = execute(job, stop);
+  job.finished_ms = unix_ms();
+  job.state = outcome.state;
+  job.exit_code = outcome.exit_code;
+  job.reply = outcome.reply;
+  job.error = outcome.error;
+  if (job.state != JobState::succeeded && stop.stop_requested()) {
+    const std::lock_guard guard(mutex_);
+    const bool cancelled = running_.at(id).cancelled;
+    job.state = cancelled ? JobState::cancelled : JobState::interrupted;
+    if (!cancelled) job.error = shutdown_reason;
+  }
+  save(job);
+}
+
+// Writes the row; tries again while the disk is full, until the daemon shuts down. Returns whether
+// it is written.
+bool JobRunner::save(const Job& job) {
+  while (true) {
+    try {
+      store_.update_job(job);
+      return true;
+    } catch (const Error& error) {
+      log::error("the state of the job {} is not stored yet: {}", job.id, error.what());
+    }
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, retry_after, [this] { return closing_; })) return false;
+  }
+}
+
+JobOutcome JobRunner::execute(const Job& job, const std::stop_token& stop) {
+  try {
+    if (job.kind != "prompt") return execute_code(job, stop);
+    RunOutcome run = run_prompt_(
+        {job.conversation_id, job.id, job.text, std::chrono::seconds(job.timeout_s)}, stop);
+    return {run.state, std::nullopt, std::move(run.reply), std::move(run.reason)};
+  } catch (const std::exception& error) {
+    return JobOutcome::failed(error.what());
+  }
+}
+
+JobOutcome JobRunner::execute_code(const Job& job, const std::stop_token& stop) {
+  OutputLog log(store_, job.id, log_folder(job.id));
+  const int seconds = job.timeout_s > 0 ? job.timeout_s : most_timeout_s;
+  const JobRun run{
+      job, sandbox_, workspace(job.id), log, Deadline::after(std::chrono::seconds(seconds)), stop};
+  JobOutcome outcome = job.kind == "gui" ? run_gui_job(run, store_, registry_, contexts_)
+                                         : run_code_job(run, settings_.web_folder);
+  log.close();
+  const std::string problem = log.problem();
+  if (!problem.empty()) outcome.error += (outcome.error.empty() ? "" : "; ") + problem;
+  return outcome;
+}
+
+}  // namespace selfagent

@@ -1,0 +1,135 @@
+// The queue of jobs and the threads that run them.
+//
+// Two lanes: `prompt` and `gui` jobs share the one desktop and run one at a time, in order;
+// `shell`, `python` and `typescript` jobs run two at a time beside them. The queue is the store's:
+// a job is durable before submit() returns, and one that was queued when the daemon died starts at
+// the next start. One that was running is interrupted; it is never run again by itself, because
+// nobody knows how far it came.
+//
+// Two folders belong to a job. Its output log is in `data_folder`/jobs/ID, which the daemon alone
+// may enter. Its workspace must be writable by the sandbox user, who must not reach the data
+// folder, so it lies under the sandbox's own workspace, in .jobs/ID, and everything in it is done
+// with that user's rights.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "jobs/archive.h"
+#include "jobs/job_json.h"
+#include "jobs/outcome.h"
+#include "planner/planner.h"
+#include "process/sandbox.h"
+#include "store/store.h"
+#include "tool/registry.h"
+
+namespace selfagent {
+
+struct JobRequest {
+  std::string kind;             ///< prompt, shell, python, typescript or gui
+  std::string text;             ///< The prompt or the code, at most 1 MiB.
+  std::string conversation_id;  ///< Of a prompt; "" makes a new conversation.
+  int timeout_s = 0;  ///< 0: the planner's own limit; for the other kinds 24 hours, the most.
+};
+
+struct JobSettings {
+  std::filesystem::path data_folder;  ///< The daemon's own folder; logs are in jobs/ under it.
+  std::filesystem::path workspaces;   ///< "": the folder .jobs of the sandbox's workspace.
+  std::filesystem::path
+      web_folder;             ///< Its node_modules/.bin/esbuild serves where none is on the PATH.
+  size_t most_queued = 1000;  ///< A day of jobs of 90 s; more is a client that went wild.
+  size_t code_threads = 2;
+};
+
+/// Planner::run, or a fake.
+using PromptRunner = std::function<RunOutcome(const RunRequest&, const std::stop_token&)>;
+
+/// Thread-safe. Every function may block for the store: not for the network thread. Errors of the
+/// store (resource_exhausted) pass through.
+class JobRunner {
+ public:
+  /// Starts the threads, and the jobs that the store has queued.
+  JobRunner(Store& store, const Registry& registry, Sandbox& sandbox, PromptRunner run_prompt,
+            ContextFactory contexts, JobSettings settings);
+  /// shutdown(), then waits for the threads, however long.
+  ~JobRunner();
+  JobRunner(const JobRunner&) = delete;
+  JobRunner& operator=(const JobRunner&) = delete;
+
+  /// Puts a job into its lane; the row is durable then. A prompt job always has a conversation in
+  /// the result. Throws Error(invalid_argument) for a wrong kind, text, timeout or gui script,
+  /// Error(not_found) for an unknown conversation, Error(resource_exhausted) when the queue is
+  /// full, Error(unavailable) after shutdown().
+  Job submit(const JobRequest& request);
+
+  /// The job with the ends of its output, also while it runs. Throws Error(not_found).
+  JobStatus status(const std::string& id) const;
+
+  /// The newest jobs first.
+  std::vector<Job> list(size_t limit) const { return store_.jobs(limit); }
+
+  /// Cancels a queued job at once; stops a running one with its whole process group, and waits up
+  /// to 5 s for its end. Returns the job as it is then. Throws Error(not_found), Error(conflict) if
+  /// it has finished already.
+  Job cancel(const std::string& id);
+
+  /// Waits until the job has finished. Throws Error(not_found), Error(cancelled) at `stop` or when
+  /// the daemon shuts down before the job has started, Error(timeout) at `deadline`; none of these
+  /// touches the job.
+  Job wait(const std::string& id, const std::stop_token& stop, Deadline deadline);
+
+  /// The ZIP of the job, also of one that runs. Throws Error(not_found) and what make_archive
+  /// throws.
+  ArchiveFile archive(const std::string& id, const std::stop_token& stop) const;
+
+  /// Refuses new jobs, leaves queued ones in the store, stops running ones, which become
+  /// interrupted, and waits for them until `deadline`. Returns true if all have ended; otherwise
+  /// the process may exit all the same: the store calls them interrupted at the next start.
+  bool shutdown(Deadline deadline);
+
+ private:
+  struct Running {
+    std::stop_source stop;
+    bool cancelled = false;  // by cancel(), not by shutdown()
+  };
+  using Lane = std::deque<std::string>;  // ids in the order in which they start
+
+  Lane& lane_of(const std::string& kind);
+  Lane* lane_with(const std::string& id);
+  void work(Lane& lane);
+  void run(const std::string& id, const std::stop_token& stop);
+  JobOutcome execute(const Job& job, const std::stop_token& stop);
+  JobOutcome execute_code(const Job& job, const std::stop_token& stop);
+  bool save(const Job& job);
+  Job cancel_queued(Lane& lane, const std::string& id);
+  Job known(const std::string& id) const;
+
+  std::filesystem::path log_folder(const std::string& id) const;
+  std::filesystem::path workspace(const std::string& id) const;
+
+  Store& store_;
+  const Registry& registry_;
+  Sandbox& sandbox_;
+  const PromptRunner run_prompt_;
+  const ContextFactory contexts_;
+  const JobSettings settings_;
+
+  mutable std::mutex mutex_;  // protects everything below but the threads
+  std::condition_variable_any changed_;
+  Lane desktop_;
+  Lane code_;
+  std::map<std::string, Running> running_;
+  bool closing_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace selfagent

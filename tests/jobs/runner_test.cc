@@ -1,0 +1,287 @@
+// The queue: order, lanes, limits, cancelling, shutdown and restart.
+#include "jobs/runner.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "jobs/world.h"
+
+namespace selfagent {
+namespace {
+
+/// A prompt runner that records its prompts and holds each one until it is let go or stopped.
+struct HeldPrompts {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::vector<std::string> started;
+  bool open = false;
+
+  PromptRunner runner() {
+    return [this](const RunRequest& request, const std::stop_token& stop) {
+      std::unique_lock lock(mutex);
+      started.push_back(request.prompt);
+      changed.notify_all();
+      changed.wait(lock, stop, [&] { return open; });
+      if (stop.stop_requested()) return RunOutcome{JobState::cancelled, "stopped", "", 1};
+      return RunOutcome{JobState::succeeded, "", "done", 1};
+    };
+  }
+
+  void wait_for(size_t count) {
+    std::unique_lock lock(mutex);
+    REQUIRE(
+        changed.wait_for(lock, std::chrono::seconds(20), [&] { return started.size() >= count; }));
+  }
+
+  void let_go() {
+    const std::lock_guard guard(mutex);
+    open = true;
+    changed.notify_all();
+  }
+};
+
+TEST_CASE("a prompt job has a conversation, and its outcome becomes the row") {
+  World world;
+  RunRequest seen;
+  world.run_prompt = [&](const RunRequest& request, const std::stop_token&) {
+    seen = request;
+    if (request.prompt == "fail") return RunOutcome{JobState::failed, "no model", "half", 1};
+    return RunOutcome{JobState::succeeded, "", "answer", 1};
+  };
+  const Job job = world.run("prompt", "  write\n\ttoday's notes " + std::string(100, 'x'), 7);
+  CHECK(job.state == JobState::succeeded);
+  CHECK(job.reply == "answer");
+  CHECK(job.error == "");
+  CHECK(seen.job_id == job.id);
+  CHECK(seen.conversation_id == job.conversation_id);
+  CHECK(seen.max_time == std::chrono::seconds(7));
+  const Conversation conversation = world.store->conversation(job.conversation_id).value();
+  CHECK(conversation.title == "write today's notes " + std::string(40, 'x'));
+
+  const Job second =
+      world.finished(world.runner().submit({"prompt", "fail", conversation.id, 0}).id);
+  CHECK(second.conversation_id == conversation.id);
+  CHECK(second.state == JobState::failed);
+  CHECK(second.error == "no model");
+  CHECK(second.reply == "half");
+  CHECK(world.store->conversations().size() == 1);
+}
+
+TEST_CASE("wrong requests are refused with the value and the limit") {
+  World world;
+  const auto refused = [&](JobRequest request, ErrorCode code) {
+    return error_of([&] { world.runner().submit(request); }, code);
+  };
+  CHECK_THAT(refused({"perl", "x", "", 0}, ErrorCode::invalid_argument),
+             ContainsSubstring("kind \"perl\" is none of prompt, shell"));
+  CHECK_THAT(refused({"shell", " \n", "", 0}, ErrorCode::invalid_argument),
+             ContainsSubstring("the code is empty"));
+  CHECK_THAT(refused({"prompt", "", "", 0}, ErrorCode::invalid_argument),
+             ContainsSubstring("the prompt is empty"));
+  CHECK_THAT(refused({"shell", "x", "", -1}, ErrorCode::invalid_argument),
+             ContainsSubstring("timeout_s=-1 is outside 0 to 86400"));
+  CHECK_THAT(refused({"shell", std::string(1'048'577, 'x'), "", 0}, ErrorCode::invalid_argument),
+             ContainsSubstring("the limit is 1048576"));
+  CHECK_THAT(refused({"prompt", "x", "c-none", 0}, ErrorCode::not_found),
+             ContainsSubstring("there is no conversation \"c-none\""));
+  CHECK_THAT(refused({"gui", "click 1 2\nclik 1 2", "", 0}, ErrorCode::invalid_argument),
+             ContainsSubstring("line 2: there is no tool \"clik\""));
+  CHECK_THAT(error_of([&] { world.runner().status("j-none"); }, ErrorCode::not_found),
+             ContainsSubstring("there is no job \"j-none\""));
+  CHECK_THAT(error_of([&] { world.runner().cancel("j-none"); }, ErrorCode::not_found),
+             ContainsSubstring("j-none"));
+  CHECK(world.store->jobs(10).empty());
+}
+
+TEST_CASE("the desktop has one job at a time, in order; code runs beside it") {
+  HeldPrompts prompts;
+  World world;
+  world.run_prompt = prompts.runner();
+  const std::string first = world.submit("prompt", "one");
+  const std::string second = world.submit("prompt", "two");
+  const std::string third = world.submit("gui", "click 1 2");
+  prompts.wait_for(1);
+  // Each of these ends only when the other has started.
+  const std::string meet = " > /dev/null; touch ../$A; while [ ! -e ../$B ]; do sleep 0.01; done";
+  const std::string left = world.submit("shell", "A=a B=b; true" + meet);
+  const std::string right = world.submit("shell", "A=b B=a; true" + meet);
+  CHECK(world.finished(left).state == JobState::succeeded);
+  CHECK(world.finished(right).state == JobState::succeeded);
+  CHECK(world.store->job(second)->state == JobState::queued);
+  CHECK(world.store->job(third)->state == JobState::queued);
+  prompts.let_go();
+  CHECK(world.finished(third).state == JobState::succeeded);
+  CHECK(prompts.started == std::vector<std::string>{"one", "two"});
+  CHECK(world.store->job(first)->finished_ms <= world.store->job(second)->started_ms);
+  CHECK(world.store->job(second)->finished_ms <= world.store->job(third)->started_ms);
+}
+
+TEST_CASE("the queue is bounded") {
+  HeldPrompts prompts;
+  World world;
+  world.run_prompt = prompts.runner();
+  world.settings.most_queued = 2;
+  world.submit("prompt", "runs");
+  prompts.wait_for(1);
+  world.submit("prompt", "a");
+  const std::string last = world.submit("prompt", "b");
+  CHECK_THAT(error_of([&] { world.submit("prompt", "c"); }, ErrorCode::resource_exhausted),
+             ContainsSubstring("2 jobs are queued"));
+  world.runner().cancel(last);
+  world.submit("prompt", "c");
+}
+
+TEST_CASE("a queued prompt is cancelled at once, and its conversation says so") {
+  HeldPrompts prompts;
+  World world;
+  world.run_prompt = prompts.runner();
+  const std::string running = world.submit("prompt", "one");
+  const std::string queued = world.submit("prompt", "two");
+  prompts.wait_for(1);
+  const Job job = world.runner().cancel(queued);
+  CHECK(job.state == JobState::cancelled);
+  CHECK(job.started_ms == 0);
+  CHECK(world.kinds(queued) == "state:queued user_message run_finished state:cancelled");
+  const auto events = world.store->events(job.conversation_id, "", 0, 10);
+  CHECK(events.at(0).data["text"] == "two");
+  CHECK(events.at(1).data["state"] == "cancelled");
+  CHECK(world.runner().cancel(running).state == JobState::cancelled);
+  CHECK(world.store->job(running)->error == "stopped");
+  CHECK(prompts.started == std::vector<std::string>{"one"});
+}
+
+TEST_CASE("waiting ends at its own limits without touching the job") {
+  HeldPrompts prompts;
+  World world;
+  world.run_prompt = prompts.runner();
+  const std::string id = world.submit("prompt", "one");
+  CHECK_THAT(error_of([&] { world.runner().wait(id, {}, Deadline::after(milliseconds(1))); },
+                      ErrorCode::timeout),
+             ContainsSubstring("GET /status/" + id));
+  std::stop_source stop;
+  stop.request_stop();
+  error_of([&] { world.runner().wait(id, stop.get_token(), Deadline::never()); },
+           ErrorCode::cancelled);
+  error_of([&] { world.runner().wait("j-none", {}, Deadline::never()); }, ErrorCode::not_found);
+  prompts.let_go();
+  CHECK(world.finished(id).state == JobState::succeeded);
+}
+
+TEST_CASE("at shutdown running jobs are interrupted and queued ones start at the next start") {
+  HeldPrompts prompts;
+  World world;
+  world.run_prompt = prompts.runner();
+  const std::string prompt = world.submit("prompt", "one");
+  const std::string next = world.submit("prompt", "two");
+  EventWatch watch(*world.store);
+  const std::string shell = world.submit("shell", "echo ready; sleep 1000");
+  prompts.wait_for(1);
+  watch.wait_for_output(shell, "ready");
+  CHECK(world.runner().shutdown(Deadline::after(std::chrono::seconds(20))));
+  CHECK(world.store->job(prompt)->state == JobState::interrupted);
+  CHECK(world.store->job(prompt)->error == "the daemon was shut down while the job ran");
+  CHECK(world.store->job(shell)->state == JobState::interrupted);
+  CHECK(world.store->job(shell)->finished_ms > 0);
+  CHECK(world.store->job(next)->state == JobState::queued);
+  error_of([&] { world.submit("shell", "true"); }, ErrorCode::unavailable);
+  CHECK_THAT(
+      error_of([&] { world.runner().wait(next, {}, Deadline::never()); }, ErrorCode::cancelled),
+      ContainsSubstring("starts with it again"));
+  world.runner_.reset();
+  prompts.let_go();
+  CHECK(world.finished(next).state == JobState::succeeded);
+  CHECK(prompts.started == std::vector<std::string>{"one", "two"});
+}
+
+TEST_CASE("queued jobs survive the daemon and start in order") {
+  HeldPrompts prompts;
+  World world;
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) {
+    Job job;
+    job.id = "j-" + std::to_string(i);
+    job.kind = "prompt";
+    job.text = std::to_string(i);
+    job.conversation_id = world.store->create_conversation("t").id;
+    world.store->insert_job(job);
+  }
+  prompts.open = true;
+  world.run_prompt = prompts.runner();
+  CHECK(world.finished("j-4").state == JobState::succeeded);
+  CHECK(prompts.started == std::vector<std::string>{"0", "1", "2", "3", "4"});
+}
+
+// Runs `body` in a child process, which is killed with -9 as soon as it has printed a line.
+void run_until_line_then_kill(const std::function<void(int fd)>& body) {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    body(ends[1]);
+    ::_exit(0);
+  }
+  char byte = 0;
+  REQUIRE(::read(ends[0], &byte, 1) == 1);
+  ::kill(pid, SIGKILL);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  CHECK(WIFSIGNALED(status));
+}
+
+TEST_CASE("a job that ran when the daemon was killed is interrupted, its output is kept") {
+  World world;
+  world.store.reset();
+  run_until_line_then_kill([&](int fd) {
+    world.store = std::make_unique<Store>(world.folder.path / "data");
+    EventWatch watch(*world.store);
+    const std::string id = world.submit("shell", "echo before; sleep 5; echo after");
+    watch.wait_for_output(id, "before");
+    if (::write(fd, "\n", 1) != 1) ::_exit(1);
+    ::pause();
+  });
+  world.store = std::make_unique<Store>(world.folder.path / "data");
+  const Job job = world.store->jobs(1).at(0);
+  CHECK(job.state == JobState::interrupted);
+  CHECK(job.error == "the daemon was stopped while the job ran");
+  CHECK(world.runner().status(job.id).out == "before\n");
+  CHECK(world.kinds(job.id) == "state:queued state:running stdout state:interrupted");
+  CHECK(world.run("shell", "true").state == JobState::succeeded);
+}
+
+TEST_CASE("the end of a job is stored as soon as the full disk has space again") {
+  World world;
+  world.store.reset();
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    world.store = std::make_unique<Store>(world.folder.path / "data");
+    rlimit all{};
+    ::getrlimit(RLIMIT_FSIZE, &all);
+    std::atomic<bool> full = false;
+    world.run_prompt = [&](const RunRequest&, const std::stop_token&) {
+      // No file may be written any more: like a full disk.
+      const rlimit none{0, all.rlim_max};
+      ::setrlimit(RLIMIT_FSIZE, &none);
+      full = true;
+      return RunOutcome{JobState::succeeded, "", "answer", 1};
+    };
+    const std::string id = world.submit("prompt", "x");
+    while (!full || world.store->problem().empty()) std::this_thread::yield();
+    ::setrlimit(RLIMIT_FSIZE, &all);
+    const Job job = world.runner().wait(id, {}, Deadline::after(std::chrono::seconds(20)));
+    ::_exit(job.state == JobState::succeeded && job.reply == "answer" ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+}  // namespace
+}  // namespace selfagent
