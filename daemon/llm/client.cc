@@ -19,6 +19,8 @@ namespace selfagent {
 namespace {
 
 constexpr int max_retries = 5;
+// A server that falls over at this prompt falls over again.
+constexpr int max_retries_after_break = 3;
 // Longer waits than this are no pause but a closed door (daily quotas): the user should hear of it.
 constexpr milliseconds longest_asked_wait{300'000};
 constexpr milliseconds longest_own_wait{60'000};
@@ -52,6 +54,12 @@ milliseconds own_wait(int failures, milliseconds first) {
   const double ms = static_cast<double>(first.count()) * std::pow(2.0, failures - 1);
   const auto wait = milliseconds(static_cast<int64_t>(ms * jitter(generator)));
   return std::min(wait, longest_own_wait);
+}
+
+int retries_for(const ModelFailure& failure) {
+  const bool broke = failure.kind() == ModelFailure::Kind::broken ||
+                     failure.kind() == ModelFailure::Kind::unfinished;
+  return broke ? max_retries_after_break : max_retries;
 }
 
 std::string shown_wait(milliseconds wait) {
@@ -129,7 +137,7 @@ Completion LlmClient::State::exchange(const CompletionRequest& request,
 }
 
 bool LlmClient::State::worth_another_try(const ModelFailure& failure, int failures) const {
-  if (failures > max_retries) return false;
+  if (failures > retries_for(failure)) return false;
   const auto& asked = failure.complaint().retry_after;
   if (asked && *asked > longest_asked_wait) return false;
   if (failure.transient()) return true;
@@ -146,7 +154,8 @@ void LlmClient::State::pause(const ModelFailure& failure, int failures,
       failure.complaint().retry_after.value_or(own_wait(failures, settings.timeouts.retry));
   const std::string happened = describe(failure, shown_url(settings.base_url), settings.model, key);
   const std::string next = "; trying again in " + shown_wait(wait) + " (" +
-                           std::to_string(failures) + " of " + std::to_string(max_retries) + ")";
+                           std::to_string(failures) + " of " +
+                           std::to_string(retries_for(failure)) + ")";
   log::warn("{}{}", happened, next);
   if (request.on_notice) request.on_notice(happened + next);
   if (!sleep_until(Deadline::after(wait), stop)) {
