@@ -28,6 +28,9 @@ struct EasyDeleter {
 struct MultiDeleter {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
+struct UrlDeleter {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
 struct ListDeleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
@@ -108,6 +111,19 @@ size_t take_header(char* data, size_t, size_t count, void* user) {
     exchange.any_byte = true;
   }
   return count;
+}
+
+bool names_local_host(const std::string& url) {
+  const std::unique_ptr<CURLU, UrlDeleter> parsed(curl_url());
+  char* part = nullptr;
+  if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return false;
+  if (curl_url_get(parsed.get(), CURLUPART_HOST, &part, 0) != CURLUE_OK) return false;
+  std::string host = part;
+  curl_free(part);
+  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  const bool address = host.find_first_not_of("0123456789abcdefABCDEF.:") == std::string::npos;
+  return host == "localhost" || host == "host.docker.internal" ||
+         (address && is_local_address(host));
 }
 
 ModelFailure failure_of(CURLcode code, const char* words, milliseconds connect) {
@@ -217,8 +233,8 @@ HttpAnswer HttpConnection::post(const HttpPost& post, const LlmTimeouts& timeout
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeouts.connect.count()));
-  // A proxy of the environment cannot reach what is meant to be this machine.
-  curl_easy_setopt(easy, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1,host.docker.internal");
+  // A proxy of the environment cannot reach what is meant to be this machine or its network.
+  if (names_local_host(post.url)) curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
   // Otherwise the end of a stopped request waits for the thread that resolves its host name.
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 

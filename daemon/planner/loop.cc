@@ -94,6 +94,7 @@ Completion Loop::ask(const std::stop_token& stop) {
       continue;
     }
     sees_pictures_ = completion.saw_pictures;
+    check_window(completion);
     if (!completion.text.empty() || !completion.tool_calls.empty()) return completion;
     if (completion.finish_reason == "content_filter") {
       throw Error(
@@ -144,6 +145,24 @@ bool Loop::shrink_prompt() {
   log_.notice(
       "The conversation is larger than the model's context window: older parts are left out.");
   return true;
+}
+
+// Ollama's default window is 4096 tokens, the tools alone need more; it cuts the beginning off and
+// says nothing.
+void Loop::check_window(const Completion& completion) {
+  if (window_checked_ || completion.prompt_tokens <= 0) return;
+  window_checked_ = true;
+  // No text of a conversation has so many bytes per token; what was cached is not counted by some
+  // servers.
+  constexpr size_t most_bytes_per_token = 7;
+  const size_t sent = history_.text_bytes() + system_prompt().size() + dump_json(tools_).size();
+  const auto read = static_cast<size_t>(completion.prompt_tokens + completion.cached_tokens);
+  if (read * most_bytes_per_token >= sent) return;
+  log_.notice("The model server read only " + std::to_string(read) +
+              " tokens of a prompt of about " + std::to_string(sent / 4) +
+              ": its context window seems too small, and it drops the beginning silently. Give it "
+              "a larger one (Ollama: "
+              "set OLLAMA_CONTEXT_LENGTH=32768 or more).");
 }
 
 // What came of an answer that then failed: shown to the user, never to the model.

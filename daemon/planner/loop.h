@@ -46,6 +46,7 @@ class Loop {
   Completion ask_once(bool nudge, const std::stop_token& stop);
   bool shrink_prompt();
   void keep_partial();
+  void check_window(const Completion& completion);
   PlannedCall plan(const ToolCall& call) const;
   std::vector<PlannedCall> plan_all(const std::vector<ToolCall>& calls) const;
   void record_answer(const Completion& completion, const std::vector<PlannedCall>& calls);
@@ -62,6 +63,7 @@ class Loop {
   Actions actions_;
   HistoryLimits limits_;
   bool sees_pictures_ = true;
+  bool window_checked_ = false;
   int steps_ = 0;
   std::string last_text_;
   std::string partial_text_;  ///< what arrived of the answer that is being waited for

@@ -120,8 +120,9 @@ RunOutcome Planner::State::ending(const Error& error, const std::stop_token& sto
     outcome.state = JobState::cancelled;
     outcome.reason = "stopped";
   } else if (deadline.passed()) {
-    outcome.reason = "the time limit of the run was reached after " + std::to_string(loop.steps()) +
-                     " steps, before the task was done: send another message to go on";
+    outcome.reason = "the time limit of the run was reached in step " +
+                     std::to_string(loop.steps()) +
+                     ", before the task was done: send another message to go on";
   }
   return outcome;
 }

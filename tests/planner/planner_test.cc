@@ -372,7 +372,7 @@ TEST_CASE("the limits end a run with a reason that names them") {
     const RunOutcome outcome = world.run("Go", {}, 1s);
     CHECK(outcome.state == JobState::failed);
     CHECK_THAT(outcome.reason,
-               ContainsSubstring("the time limit of the run was reached after 1 steps"));
+               ContainsSubstring("the time limit of the run was reached in step 1"));
   }
 }
 
@@ -440,6 +440,21 @@ TEST_CASE("an overflow leaves older parts out and tries again") {
   CHECK(roles(after).starts_with("system user assistant tool"));
   CHECK_THAT(content_text(after[1]),
              ContainsSubstring("is left out. The user said in it:]\n\nRemember the word kiwi"));
+}
+
+TEST_CASE("a server that drops the beginning of the prompt silently is found out") {
+  World world;
+  Completion small = text_answer("Hello.");
+  small.prompt_tokens = 400;
+  world.model.then(small);
+  world.run(std::string(8'000, 'x'));
+  const auto events = world.events();
+  const auto notice = std::find_if(events.begin(), events.end(),
+                                   [](const Event& event) { return event.kind == "notice"; });
+  REQUIRE(notice != events.end());
+  const std::string text = notice->data["text"];
+  CHECK_THAT(text, ContainsSubstring("read only 400 tokens"));
+  CHECK_THAT(text, ContainsSubstring("OLLAMA_CONTEXT_LENGTH"));
 }
 
 TEST_CASE("a crash between intent and result: look again before repeating") {
