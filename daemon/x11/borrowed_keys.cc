@@ -7,119 +7,110 @@
 #include <utility>
 
 #include "base/error.h"
+#include "x11/properties.h"
 
 namespace selfagent {
 namespace {
 
-// A program that is this late still finds the meaning of a borrowed key (measured: Chromium under
-// load 400 ms).
-constexpr milliseconds time_to_look_up{500};
-
-Atom property(Display* display) { return XInternAtom(display, "_SELFAGENT_BORROWED_KEYS", False); }
-
-/// Pairs of keycode and keysym that a process of ours wrote; anything else is ignored.
-std::vector<std::pair<unsigned, Keysym>> remembered(Display* display) {
-  Atom type = 0;
-  int format = 0;
-  unsigned long count = 0;
-  unsigned long rest = 0;
-  unsigned char* value = nullptr;
-  std::vector<std::pair<unsigned, Keysym>> keys;
-  if (XGetWindowProperty(display, DefaultRootWindow(display), property(display), 0, 512, False,
-                         XA_CARDINAL, &type, &format, &count, &rest, &value) != 0) {
-    return keys;
-  }
-  // Format 32 arrives as an array of long.
-  const auto* numbers = reinterpret_cast<const unsigned long*>(value);
-  for (unsigned long i = 0; type == XA_CARDINAL && format == 32 && i + 1 < count; i += 2) {
-    keys.emplace_back(static_cast<unsigned>(numbers[i]), static_cast<Keysym>(numbers[i + 1]));
-  }
-  if (value != nullptr) XFree(value);
-  return keys;
-}
+unsigned long property(Display* display) { return intern(display, "_SELFAGENT_BORROWED_KEYS"); }
 
 }  // namespace
 
 void BorrowedKeys::refresh(const Input::Gesture& gesture, const Keymap& keymap) {
-  std::vector<Key> now;
-  for (const auto& [keycode, keysym] : remembered(gesture.display())) {
-    if (keysym == 0 || keymap.meaning(keycode) != keysym) continue;
-    const auto known =
-        std::find_if(keys_.begin(), keys_.end(),
-                     [&, code = keycode](const Key& key) { return key.keycode == code; });
-    now.push_back({keycode, keysym, known == keys_.end() ? Clock::now() : known->last_use});
+  const auto note =
+      read_numbers(gesture.display(), gesture.use().root(), property(gesture.display()))
+          .value_or(std::vector<uint32_t>{});
+  std::vector<Slot> now;
+  for (size_t i = 0; i + 2 < note.size(); i += 3) {
+    const unsigned keycode = note[i];
+    if (note[i + 1] == 0 || keymap.meaning(keycode, false) != note[i + 1] ||
+        keymap.meaning(keycode, true) != note[i + 2]) {
+      continue;
+    }
+    for (const bool shift : {false, true}) {
+      const auto known = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+        return slot.keycode == keycode && slot.shift == shift;
+      });
+      now.push_back({keycode, shift, shift ? note[i + 2] : note[i + 1],
+                     known == slots_.end() ? Clock::now() : known->last_use});
+    }
   }
-  keys_ = std::move(now);
+  slots_ = std::move(now);
 }
 
 bool BorrowedKeys::has(Keysym keysym) const {
-  return std::any_of(keys_.begin(), keys_.end(),
-                     [keysym](const Key& key) { return key.keysym == keysym; });
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [keysym](const Slot& slot) { return slot.keysym == keysym; });
 }
 
 void BorrowedKeys::lend(const Input::Gesture& gesture, Keymap& keymap,
                         const std::vector<Keysym>& wanted) {
   if (wanted.empty()) return;
-  std::vector<unsigned> free = keymap.spare();
-  std::sort(keys_.begin(), keys_.end(),
-            [](const Key& a, const Key& b) { return a.last_use < b.last_use; });
-  Clock::time_point last_use{};
-  while (free.size() < wanted.size()) {
-    if (keys_.empty()) {
-      throw Error(ErrorCode::resource_exhausted,
-                  "the keymap has no spare keycode for " + std::to_string(wanted.size()) +
-                      " character(s) that no key has: use the clipboard and paste instead");
-    }
-    last_use = keys_.front().last_use;
-    free.push_back(keys_.front().keycode);
-    keys_.erase(keys_.begin());
+  for (const unsigned keycode : keymap.spare()) {
+    slots_.push_back({keycode, false});
+    slots_.push_back({keycode, true});
   }
-  const auto since = Clock::now() - last_use;
-  if (since < time_to_look_up) {
-    gesture.sync();
-    gesture.pause(std::chrono::duration_cast<milliseconds>(time_to_look_up - since));
+  if (slots_.size() < wanted.size()) {
+    throw Error(ErrorCode::resource_exhausted,
+                "the keymap has no spare keycode for " + std::to_string(wanted.size()) +
+                    " character(s) that no key has: use the clipboard and paste instead");
   }
-  std::vector<std::pair<unsigned, Keysym>> changes;
+  // Empty places were never used, so they come first.
+  std::stable_sort(slots_.begin(), slots_.end(),
+                   [](const Slot& a, const Slot& b) { return a.last_use < b.last_use; });
+  const Slot& latest = slots_[wanted.size() - 1];
+  if (latest.keysym != 0) target_.wait(gesture, latest.last_use);
+  std::set<unsigned> changed;
   for (size_t i = 0; i < wanted.size(); ++i) {
-    changes.emplace_back(free[i], wanted[i]);
-    keys_.push_back({free[i], wanted[i], Clock::now()});
+    slots_[i].keysym = wanted[i];
+    slots_[i].last_use = Clock::now();
+    changed.insert(slots_[i].keycode);
   }
-  remember(
-      gesture);  // before the change: a crash in between leaves a harmless note, not a lost keycode
-  keymap.change(changes);
+  KeyMeanings all = meanings();
+  std::erase_if(slots_, [&](const Slot& slot) {
+    return all[slot.keycode] == std::array<Keysym, 2>{};  // stays spare
+  });
+  std::erase_if(all, [&](const auto& entry) { return !changed.contains(entry.first); });
+  // Before the change: if we are killed in between, a harmless note is left, not a lost keycode.
+  remember(gesture);
+  keymap.change(all);
 }
 
-void BorrowedKeys::used(const std::vector<Keysym>& keysyms) {
-  for (Key& key : keys_) {
-    if (std::find(keysyms.begin(), keysyms.end(), key.keysym) != keysyms.end()) {
-      key.last_use = Clock::now();
-    }
+void BorrowedKeys::used(const Input::Gesture& gesture, const std::set<Keysym>& keysyms) {
+  bool some = false;
+  for (Slot& slot : slots_) {
+    if (slot.keysym == 0 || !keysyms.contains(slot.keysym)) continue;
+    slot.last_use = Clock::now();
+    some = true;
   }
+  if (some) target_.note(gesture);
 }
 
 void BorrowedKeys::give_back(const Input::Gesture& gesture, Keymap& keymap) {
-  if (keys_.empty()) return;
-  std::vector<std::pair<unsigned, Keysym>> changes;
+  if (slots_.empty()) return;
+  KeyMeanings nothing;
   Clock::time_point last_use{};
-  for (const Key& key : keys_) {
-    changes.emplace_back(key.keycode, 0);
-    last_use = std::max(last_use, key.last_use);
+  for (const Slot& slot : slots_) {
+    nothing[slot.keycode] = {0, 0};
+    last_use = std::max(last_use, slot.last_use);
   }
-  const auto since = Clock::now() - last_use;
-  if (since < time_to_look_up) {
-    gesture.pause(std::chrono::duration_cast<milliseconds>(time_to_look_up - since));
-  }
-  keymap.change(changes);
-  keys_.clear();
+  target_.wait(gesture, last_use);
+  keymap.change(nothing);
+  slots_.clear();
   XDeleteProperty(gesture.display(), gesture.use().root(), property(gesture.display()));
   gesture.sync();
 }
 
+KeyMeanings BorrowedKeys::meanings() const {
+  KeyMeanings all;
+  for (const Slot& slot : slots_) all[slot.keycode][slot.shift ? 1 : 0] = slot.keysym;
+  return all;
+}
+
 void BorrowedKeys::remember(const Input::Gesture& gesture) const {
-  std::vector<unsigned long> numbers;
-  for (const Key& key : keys_) {
-    numbers.push_back(key.keycode);
-    numbers.push_back(key.keysym);
+  std::vector<unsigned long> numbers;  // Xlib takes each 32-bit value in an unsigned long
+  for (const auto& [keycode, keysyms] : meanings()) {
+    numbers.insert(numbers.end(), {keycode, keysyms[0], keysyms[1]});
   }
   XChangeProperty(gesture.display(), gesture.use().root(), property(gesture.display()), XA_CARDINAL,
                   32, PropModeReplace, reinterpret_cast<const unsigned char*>(numbers.data()),

@@ -2,6 +2,7 @@
 
 #include <X11/Xlib.h>
 #include <X11/extensions/XTest.h>
+#include <poll.h>
 
 #include <utility>
 
@@ -156,6 +157,14 @@ void Input::Gesture::keep() {
 void Input::Gesture::pause(milliseconds time) const {
   XFlush(display());
   if (!sleep_until(Deadline::after(time), stop_)) check_stop();
+}
+
+void Input::Gesture::wait_for_event(Deadline until) const {
+  const StopDescriptor stop(stop_);
+  if (poll_until(ConnectionNumber(display()), POLLIN, until, stop) == PollEnd::stopped) {
+    check_stop();
+  }
+  use_.check();
 }
 
 void Input::Gesture::check_stop() const {

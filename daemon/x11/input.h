@@ -61,6 +61,8 @@ class Input {
     void sync() const { use_.sync(); }
     /// Waits; throws Error(cancelled) when stop is requested.
     void pause(milliseconds time) const;
+    /// Waits until the server has sent something or `until` passes; throws Error(cancelled).
+    void wait_for_event(Deadline until) const;
     void check_stop() const;
 
    private:

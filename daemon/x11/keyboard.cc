@@ -130,7 +130,7 @@ class X11Keyboard : public Keyboard {
                   "the keymap has no spare keycode for a character that no key has: use the "
                   "clipboard and paste instead");
     }
-    borrowed_.used({seen.begin(), seen.end()});
+    borrowed_.used(gesture, seen);
     borrowed_.lend(gesture, keymap, wanted);
     return to;
   }
@@ -158,7 +158,7 @@ class X11Keyboard : public Keyboard {
     want(shift, shift_down, false);
     if (altgr_down) want(keymap.altgr_keycode(), altgr_down, false);
     gesture.sync();
-    borrowed_.used(keysyms);
+    borrowed_.used(gesture, {keysyms.begin(), keysyms.end()});
   }
 
   void press_chord(Input::Gesture& gesture, Keymap& keymap, const Chord& chord, milliseconds hold) {
@@ -181,7 +181,7 @@ class X11Keyboard : public Keyboard {
     for (auto keycode = down.rbegin(); keycode != down.rend(); ++keycode)
       gesture.key(*keycode, false);
     gesture.sync();
-    borrowed_.used({chord.key});
+    borrowed_.used(gesture, {chord.key});
   }
 
   static KeyPlace place_of(const Keymap& keymap, Keysym keysym) {

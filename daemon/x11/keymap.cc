@@ -1,8 +1,6 @@
 // The keymap is read and written by XKB: its SetMap changes many keys with one event, where the
-// core protocol's ChangeKeyboardMapping covers only neighbours, and it restores exactly. A borrowed
-// key gets the type ALPHABETIC with the same keysym on both levels, because that type consumes Caps
-// Lock: otherwise programs would turn "ñ" into "Ñ". Source: The X Keyboard Extension: Protocol
-// Specification, sections 10.4 and 17.
+// core protocol's ChangeKeyboardMapping covers only neighbours, and it restores exactly. Source:
+// The X Keyboard Extension: Protocol Specification, sections 10.4 and 17.
 #include "x11/keymap.h"
 
 #include <X11/XKBlib.h>
@@ -64,7 +62,7 @@ void Keymap::index() {
   spare_.clear();
   altgr_mask_ = 0;
   for (unsigned keycode = xkb->min_key_code; keycode <= xkb->max_key_code; ++keycode) {
-    if (meaning(keycode) == XK_ISO_Level3_Shift && xkb->map->modmap != nullptr) {
+    if (meaning(keycode, false) == XK_ISO_Level3_Shift && xkb->map->modmap != nullptr) {
       altgr_mask_ |= xkb->map->modmap[keycode];
     }
   }
@@ -128,32 +126,32 @@ unsigned Keymap::altgr_keycode() const {
   throw Error(ErrorCode::unavailable, "the keymap has no key ISO_Level3_Shift");
 }
 
-Keysym Keymap::meaning(unsigned keycode) const {
+Keysym Keymap::meaning(unsigned keycode, bool shift) const {
   XkbDescPtr xkb = description_->xkb;
   if (keycode < xkb->min_key_code || keycode > xkb->max_key_code) return 0;
   if (XkbKeyNumGroups(xkb, keycode) == 0) return 0;
-  return static_cast<Keysym>(XkbKeySymEntry(xkb, keycode, 0, 0));
+  const int level = shift ? 1 : 0;
+  if (level >= XkbKeyGroupWidth(xkb, keycode, 0)) return 0;
+  return static_cast<Keysym>(XkbKeySymEntry(xkb, keycode, level, 0));
 }
 
-void Keymap::change(const std::vector<std::pair<unsigned, Keysym>>& keys) {
+void Keymap::change(const KeyMeanings& keys) {
   if (keys.empty()) return;
   XkbDescPtr xkb = description_->xkb;
-  unsigned first = xkb->max_key_code;
-  unsigned last = xkb->min_key_code;
-  for (const auto& [keycode, keysym] : keys) {
-    first = std::min(first, keycode);
-    last = std::max(last, keycode);
-    int types[XkbNumKbdGroups] = {XkbAlphabeticIndex};
-    const int groups = keysym == 0 ? 0 : 1;
+  for (const auto& [keycode, keysyms] : keys) {
+    int types[XkbNumKbdGroups] = {XkbTwoLevelIndex};
+    const int groups = keysyms == std::array<Keysym, 2>{} ? 0 : 1;
     if (XkbChangeTypesOfKey(xkb, static_cast<int>(keycode), groups, XkbGroup1Mask, types,
                             nullptr) != 0) {
       throw Error(ErrorCode::internal,
                   "keycode " + std::to_string(keycode) + " could not be changed");
     }
-    if (groups == 0) continue;
-    XkbKeySymEntry(xkb, keycode, 0, 0) = keysym;
-    XkbKeySymEntry(xkb, keycode, 1, 0) = keysym;
+    for (int level = 0; level < 2 * groups; ++level) {
+      XkbKeySymEntry(xkb, keycode, level, 0) = keysyms[static_cast<size_t>(level)];
+    }
   }
+  const unsigned first = keys.begin()->first;
+  const unsigned last = keys.rbegin()->first;
   XkbMapChangesRec changes{};
   changes.changed = XkbKeySymsMask;
   changes.first_key_sym = static_cast<KeyCode>(first);

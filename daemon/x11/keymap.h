@@ -2,11 +2,11 @@
 // changes of it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "desktop/desktop.h"
@@ -29,6 +29,9 @@ struct KeyPlace {
   bool altgr = false;
 };
 
+/// For each keycode its keysyms alone and with Shift, 0 for none.
+using KeyMeanings = std::map<unsigned, std::array<Keysym, 2>>;
+
 /// The keymap at the time of the construction; the caller holds the connection.
 class Keymap {
  public:
@@ -47,13 +50,12 @@ class Keymap {
   /// Keycodes without a meaning, in ascending order; no keyboard has such a key.
   const std::vector<unsigned>& spare() const { return spare_; }
 
-  /// The keysym that the key gives without modifiers, 0 if none.
-  Keysym meaning(unsigned keycode) const;
+  /// The keysym of the key alone or with Shift, 0 if none.
+  Keysym meaning(unsigned keycode, bool shift) const;
 
-  /// Gives each keycode its new keysym (0: none) in the server and here, in one request: each
-  /// change of the keymap is an event for every client, and makes openbox grab all its keys anew
-  /// (75 ms).
-  void change(const std::vector<std::pair<unsigned, Keysym>>& keys);
+  /// Gives each keycode its new meanings in the server and here, in one request: each change of the
+  /// keymap is an event for every client, and makes openbox grab all its keys anew (75 ms).
+  void change(const KeyMeanings& keys);
 
   bool caps_lock() const { return caps_lock_; }
 

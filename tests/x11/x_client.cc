@@ -4,7 +4,9 @@
 #include <X11/Xatom.h>
 #include <X11/Xlib.h>
 #include <X11/Xutil.h>
+#include <X11/extensions/XTest.h>
 #include <X11/extensions/Xrandr.h>
+#include <X11/keysym.h>
 #include <poll.h>
 
 #include <chrono>
@@ -108,6 +110,11 @@ void TestWindow::focus() {
   XSync(display_, False);
 }
 
+void TestWindow::own_clipboard() {
+  XSetSelectionOwner(display_, XInternAtom(display_, "CLIPBOARD", False), window_, CurrentTime);
+  XSync(display_, False);
+}
+
 void TestWindow::set_cursor(int width, int height, int hot_x, int hot_y) {
   const auto w = static_cast<unsigned>(width);
   const auto h = static_cast<unsigned>(height);
@@ -157,6 +164,13 @@ bool anything_is_down(const std::string& display) {
   unsigned mask = 0;
   XQueryPointer(question, question.root(), &root, &child, &x, &y, &x, &y, &mask);
   return (mask & ~static_cast<unsigned>(LockMask | Mod2Mask)) != 0;
+}
+
+void press_and_vanish(const std::string& display) {
+  const Question question(display);
+  XTestFakeButtonEvent(question, 1, True, CurrentTime);
+  XTestFakeKeyEvent(question, XKeysymToKeycode(question, XK_Shift_L), True, CurrentTime);
+  XSync(question, False);
 }
 
 void lock_caps(const std::string& display, bool on) {

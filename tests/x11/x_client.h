@@ -44,6 +44,8 @@ class TestWindow {
   void fill(int x, int y, int width, int height, uint32_t color);
   void set_title(const std::string& title);
   void focus();
+  /// Takes CLIPBOARD and never answers.
+  void own_clipboard();
   /// A cursor of `width` x `height` pixels of one opaque color.
   void set_cursor(int width, int height, int hot_x, int hot_y);
   void close();
@@ -58,6 +60,8 @@ class TestWindow {
 std::vector<unsigned long> whole_keymap(const std::string& display);
 /// Keys and buttons that are down: the 32 bytes of XQueryKeymap and the button mask.
 bool anything_is_down(const std::string& display);
+/// Presses Shift and the left button on a connection that then ends, as that of a killed daemon.
+void press_and_vanish(const std::string& display);
 void lock_caps(const std::string& display, bool on);
 bool caps_is_locked(const std::string& display);
 /// Timeout of the screen saver in seconds.

@@ -1,0 +1,134 @@
+// Windows with a window manager and without one.
+#include <filesystem>
+
+#include "base/error.h"
+#include "catch.h"
+#include "desktop/desktop.h"
+#include "x11/desktop.h"
+#include "x11/x_client.h"
+#include "x11/x_server.h"
+
+using namespace selfagent;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Managed {
+  XServer server{800, 600};
+  std::unique_ptr<Desktop> desktop = open_desktop(server.display());
+  std::unique_ptr<TestWindow> one;
+  std::unique_ptr<TestWindow> two;
+
+  Managed() {
+    server.start_window_manager();
+    one = open("Ünë", 50, 60);
+    two = open("Two", 300, 200);
+  }
+  std::unique_ptr<TestWindow> open(const std::string& title, int x, int y) {
+    auto window = std::make_unique<TestWindow>(server.display(), x, y, 200, 150, true);
+    window->set_title(title);
+    REQUIRE(eventually([&] { return find(title).has_value(); }));
+    return window;
+  }
+  std::optional<Window> find(const std::string& title) {
+    for (const Window& window : desktop->windows().list()) {
+      if (window.title == title) return window;
+    }
+    return std::nullopt;
+  }
+  void apply(const std::string& title, WindowAction action, Rect to = {}) {
+    desktop->windows().apply(find(title)->id, action, to, 3000ms, {});
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Managed, "windows are listed with what is known of them") {
+  const auto window = find("Ünë");
+  REQUIRE(window->id == one->id());
+  REQUIRE(window->geometry.width == 200);
+  REQUIRE(window->geometry.height == 150);
+  REQUIRE_FALSE(window->minimized);
+  REQUIRE_FALSE(window->maximized);
+  const Program xterm = server.run({"xterm", "-T", "shell"});
+  REQUIRE(eventually([&] { return find("shell").has_value(); }));
+  REQUIRE(find("shell")->window_class == "XTerm");
+  REQUIRE(find("shell")->pid == xterm.pid());
+  REQUIRE(eventually([&] { return find("shell")->active; }));
+  REQUIRE(desktop->windows().active()->title == "shell");
+  REQUIRE(desktop->windows().list().back().title == "shell");  // topmost last
+}
+
+TEST_CASE_METHOD(Managed, "each action is done when apply returns") {
+  apply("Ünë", WindowAction::activate);
+  REQUIRE(find("Ünë")->active);
+  REQUIRE(desktop->windows().list().back().title == "Ünë");
+
+  apply("Ünë", WindowAction::minimize);
+  REQUIRE(find("Ünë")->minimized);
+  apply("Ünë", WindowAction::restore);
+  REQUIRE_FALSE(find("Ünë")->minimized);
+  apply("Ünë", WindowAction::minimize);
+  apply("Ünë", WindowAction::activate);
+  REQUIRE_FALSE(find("Ünë")->minimized);
+
+  apply("Ünë", WindowAction::maximize);
+  REQUIRE(find("Ünë")->maximized);
+  REQUIRE(find("Ünë")->geometry.width > 700);
+  apply("Ünë", WindowAction::restore);
+  REQUIRE_FALSE(find("Ünë")->maximized);
+  REQUIRE(eventually([&] { return find("Ünë")->geometry.width == 200; }));
+
+  apply("Ünë", WindowAction::move, {0, 0, 0, 0});
+  // The frame's corner is at 0,0; the inside is below its title bar.
+  REQUIRE(find("Ünë")->geometry.x < 10);
+  REQUIRE(find("Ünë")->geometry.y > 0);
+  REQUIRE(find("Ünë")->geometry.y < 40);
+  apply("Ünë", WindowAction::resize, {0, 0, 333, 222});
+  REQUIRE(find("Ünë")->geometry.width == 333);
+  REQUIRE(find("Ünë")->geometry.height == 222);
+
+  const std::string ready = server.folder() + "/ready";
+  const Program xterm =
+      server.run({"xterm", "-T", "shell", "-e", "sh", "-c", "touch " + ready + "; exec cat"});
+  REQUIRE(eventually([&] { return std::filesystem::exists(ready) && find("shell"); }));
+  apply("shell", WindowAction::close);
+  REQUIRE_FALSE(find("shell").has_value());
+}
+
+TEST_CASE_METHOD(Managed, "an unknown window is refused with the known ones") {
+  REQUIRE_THROWS_WITH(
+      desktop->windows().apply(0x123, WindowAction::close, {}, 100ms, {}),
+      ContainsSubstring("there is no window 0x123") && ContainsSubstring("\"Ünë\""));
+}
+
+TEST_CASE_METHOD(Managed, "what the window manager refuses ends at the limit with a reason") {
+  apply("Ünë", WindowAction::maximize);
+  const uint64_t id = find("Ünë")->id;
+  try {
+    desktop->windows().apply(id, WindowAction::move, {5, 5, 0, 0}, 100ms, {});
+  } catch (const Error& error) {
+    REQUIRE(error.code() == ErrorCode::timeout);
+    REQUIRE_THAT(error.what(), ContainsSubstring("maximized"));
+  }
+}
+
+TEST_CASE("without a window manager mapped windows are listed, moved and closed") {
+  const XServer server(640, 480);
+  const auto desktop = open_desktop(server.display());
+  REQUIRE(desktop->windows().list().empty());
+  REQUIRE_FALSE(desktop->windows().active().has_value());
+  TestWindow window(server.display(), 10, 20, 100, 80, true);
+  window.set_title("alone");
+  const auto listed = desktop->windows().list();
+  REQUIRE(listed.size() == 1);
+  REQUIRE(listed[0].title == "alone");
+  REQUIRE(listed[0].geometry == Rect{10, 20, 100, 80});
+  Windows& windows = desktop->windows();
+  windows.apply(window.id(), WindowAction::activate, {}, 3000ms, {});
+  REQUIRE(windows.active()->id == window.id());
+  windows.apply(window.id(), WindowAction::move, {0, 0, 0, 0}, 3000ms, {});
+  REQUIRE(windows.list()[0].geometry == Rect{0, 0, 100, 80});
+  REQUIRE_THROWS_WITH(windows.apply(window.id(), WindowAction::maximize, {}, 100ms, {}),
+                      ContainsSubstring("no window manager"));
+}
