@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe } from "node:test";
-import { startModel } from "./model.mjs";
+import { startServer } from "./model_server/server.mjs";
 import { decodePng, find, inkOf, test, until, useBox, within } from "./harness.mjs";
 
 /** Starts a run and returns {job_id, conversation_id}. */
@@ -95,7 +95,7 @@ describe("without a model", () => {
 describe("with a scripted model", () => {
   const box = useBox({
     prepare: async (own) => {
-      own.model = await startModel("notes");
+      own.model = await startServer({ script: "notes" });
       return { env: own.model.env };
     },
   });
@@ -106,7 +106,7 @@ describe("with a scripted model", () => {
     const finished = events.at(-1).data;
     assert.equal(finished.state, "succeeded", JSON.stringify(finished));
     assert.ok(finished.steps >= 3, `${finished.steps} steps`);
-    const { file, lines, reply } = box.model.notes;
+    const { file, lines, reply } = box.model.script.about;
     const path = file.startsWith("/") ? file : join(box.daemon.workspace, file);
     const text = readFileSync(path, "utf8");
     for (const line of lines) assert.ok(text.includes(line), text);
@@ -116,7 +116,7 @@ describe("with a scripted model", () => {
     assert.deepEqual(results.map(({ data }) => data.call_id).sort(), intents.map(({ data }) => data.call_id).sort());
     assert.ok(results.every(({ data }) => data.ok), JSON.stringify(results.filter(({ data }) => !data.ok)));
     assert.ok(results.some(({ data }) => data.images.length > 0), "the model saw a picture");
-    assert.match(finished.reply, reply);
+    assert.match(finished.reply, new RegExp(reply));
 
     // Only what is written while someone listens is streamed: the deltas of the last answer make up its text.
     const deltas = events.filter(({ kind }) => kind === "text_delta").map(({ data }) => data.text);
@@ -134,11 +134,11 @@ describe("with a scripted model", () => {
   });
 
   test("what the model was sent: tools, system text, results, pictures after the results", async () => {
-    const requests = await box.model.requests();
+    const requests = box.model.requests;
     assert.ok(requests.length >= 3);
     const first = requests[0].body;
     assert.equal(first.stream, true);
-    assert.equal(first.model, box.model.env.LLM_MODEL);
+    assert.equal(first.model, "scripted-notes");
     assert.ok(first.tools.some((tool) => tool.type === "function" && tool.function.name === "click"));
     assert.equal(first.messages[0].role, "system");
     assert.match(JSON.stringify(first.messages), /today's notes/);
@@ -150,13 +150,43 @@ describe("with a scripted model", () => {
       else if (Array.isArray(message.content) && message.content.some(({ type }) => type === "image_url")) assert.equal(message.role, "user");
     }
     assert.match(JSON.stringify(last), /data:image\/(png|jpeg);base64,/);
-    assert.ok(requests.every(({ headers }) => headers.authorization === `Bearer ${box.model.env.LLM_API_KEY}`));
+    assert.ok(requests.every(({ headers }) => headers.authorization === "Bearer sk-scripted"));
+  });
+
+  test("every request was well formed, and had what the script expected", () => {
+    assert.deepEqual(box.model.requests.flatMap(({ problems }) => problems), []);
+  });
+
+  test("the next prompt of the conversation remembers the first", async () => {
+    const { body } = await box.daemon.get("/api/conversations");
+    const { body: answer } = await box.daemon.post("/api/chat", { prompt: "what did we do?", conversation_id: body.conversations[0].id });
+    assert.match(answer.reply, /You asked me to write notes/);
+    assert.match(JSON.stringify(box.model.requests.at(-1).body.messages), /Buy bread and milk/);
+  });
+
+  test("a prompt job over /schedule runs the planner too", async () => {
+    const { body } = await box.daemon.post("/schedule", { task: "what did we do?" });
+    const done = await box.daemon.finished(body.job_id);
+    assert.equal(done.state, "succeeded", JSON.stringify(done));
+    assert.match(done.reply, /You asked me/);
+    const events = await box.daemon.events(`/jobs/${body.job_id}/events`, ({ kind }) => kind === "caught_up");
+    assert.ok(events.some(({ kind }) => kind === "run_finished"));
+  });
+
+  test("Stop ends a tool of the model too", async () => {
+    const started = await begin(box, "wait in the shell");
+    await eventsOf(box, started, ({ kind, data }) => kind === "action_intent" && data.tool === "shell");
+    const start = performance.now();
+    await box.daemon.post(`/cancel/${started.job_id}`, {});
+    assert.equal((await eventsOf(box, started)).at(-1).data.state, "cancelled");
+    assert.ok(performance.now() - start < 3000, `${performance.now() - start} ms`);
   });
 
   test("the conversation is listed with its title", async () => {
     const { body } = await box.daemon.get("/api/conversations");
-    assert.match(body.conversations[0].title, /open a terminal/);
-    assert.equal(body.conversations[0].running_job, null);
+    const notes = body.conversations.find(({ title }) => /open a terminal/.test(title));
+    assert.ok(notes, JSON.stringify(body));
+    assert.equal(notes.running_job, null);
   });
 });
 
@@ -180,6 +210,26 @@ async function oddModel(answer) {
     stop: () => { server.closeAllConnections(); server.close(); },
   };
 }
+
+describe("with a model server that has hiccups", () => {
+  const box = useBox({
+    prepare: async (own) => {
+      own.model = await startServer({ script: "faults" });
+      return { env: own.model.env };
+    },
+  });
+
+  for (const [prompt, reply] of [
+    ["are you busy", /Here I am/], ["the middle", /I was going to say hello\./], ["openrouter", /Größe 😀/], ["plain body", /All at once\./],
+    ["gemini", /Seen\./], ["broken arguments", /Mended\./],
+  ]) {
+    test(`"${prompt}" ends well`, async () => {
+      const finished = (await eventsOf(box, await begin(box, prompt), undefined, 50_000)).at(-1).data;
+      assert.equal(finished.state, "succeeded", JSON.stringify(finished));
+      assert.match(finished.reply, reply);
+    });
+  }
+});
 
 describe("with a model server that fails", () => {
   let mode = "";
@@ -225,22 +275,26 @@ describe("with a model server that fails", () => {
     assert.match(reason, /HTML|LLM_API_BASE_URL/);
   });
 
-  test("a server that is not there is named", async () => {
-    const { port } = new URL(box.model.env.LLM_API_BASE_URL);
-    assert.ok(port);
+  test("an answer that always breaks off fails after the retries, which are told", { timeout: 90_000 }, async () => {
     mode = "cut";
-    const reason = await failure("cut");
-    assert.ok(reason.length > 20, reason);
+    const events = await eventsOf(box, await begin(box, "mode cut"), undefined, 80_000);
+    assert.ok(events.some(({ kind }) => kind === "notice"), "the user sees that it is tried again");
+    const finished = events.at(-1).data;
+    assert.equal(finished.state, "failed");
+    assert.ok(finished.reason.length > 20, finished.reason);
   });
 
   for (const name of ["silent", "stream"]) {
     test(`Stop ends a run within a second while the model is ${name === "silent" ? "silent" : "in the middle of its answer"}`, async () => {
       mode = name;
       const before = box.model.seen.length;
-      const started = await begin(box, `hang ${name}`);
+      // Pieces of text are not repeated: someone must listen before they come.
+      const conversation = (await box.daemon.post("/api/chat", { prompt: "/help" })).body.conversation_id;
+      const streaming = name === "stream" && eventsOf(box, { conversation_id: conversation }, ({ kind }) => kind === "text_delta");
+      const started = await begin(box, `hang ${name}`, conversation);
       await until("the model was asked", () => box.model.seen.length > before);
-      if (name === "stream") await eventsOf(box, started, ({ kind }) => kind === "text_delta" || kind === "run_finished", 5000).catch(() => {});
-      const ended = eventsOf(box, started);
+      if (name === "stream") await streaming;
+      const ended = eventsOf(box, started, ({ kind, data }) => kind === "run_finished" && data.job_id === started.job_id);
       const start = performance.now();
       const { status } = await box.daemon.post(`/cancel/${started.job_id}`, {});
       assert.equal(status, 200);
@@ -261,5 +315,21 @@ describe("with a model server that fails", () => {
     }).then((stream) => stream.text()));
     assert.match(response, /event: run_finished/);
     assert.match(response, /streamed/);
+  });
+});
+
+describe("with a model server that is not there", () => {
+  const box = useBox({ env: { LLM_API_BASE_URL: "http://127.0.0.1:9/v1", LLM_MODEL: "nobody", LLM_API_KEY: "sk-none" } });
+
+  test("its address is named, and Stop does not wait for the retries", { timeout: 90_000 }, async () => {
+    const started = await begin(box, "hello");
+    const events = await eventsOf(box, started, ({ kind }) => kind === "run_finished" || kind === "notice", 60_000);
+    const last = events.at(-1).data;
+    assert.match(last.text ?? last.reason, /127\.0\.0\.1:9/);
+    const start = performance.now();
+    await box.daemon.post(`/cancel/${started.job_id}`, {});
+    const finished = (await eventsOf(box, started)).at(-1).data;
+    assert.ok(["cancelled", "failed"].includes(finished.state), finished.state);
+    assert.ok(performance.now() - start < 1500, `${performance.now() - start} ms`);
   });
 });

@@ -521,14 +521,20 @@ export function put(box, name, text) {
 /** A Chromium that Playwright watches, with its window on the box's desktop, covering it from 0,0: input comes from the daemon. */
 export async function desktopBrowser(box) {
   const { chromium } = await import("playwright-core");
-  const browser = await chromium.launch({
+  // A profile of its own: other contexts of a browser have a window that is not in kiosk mode.
+  const browser = await chromium.launchPersistentContext(join(box.folder, "chromium"), {
     executablePath: chromiumPath,
     headless: false,
+    viewport: null,
     env: { ...process.env, DISPLAY: box.desktop.name, HOME: join(box.folder, "home") },
     args: [...chromiumArgs, "--kiosk", `--window-size=${screen.width},${screen.height}`, "--window-position=0,0"],
   });
-  const context = await browser.newContext({ viewport: null });
-  const page = await context.newPage();
+  const [page] = browser.pages();
+  await until("the browser covers the screen", () => page.evaluate(
+    ([width, height]) => innerWidth === width && innerHeight === height && screenX === 0 && screenY === 0, [screen.width, screen.height]))
+    .catch(async (error) => {
+      throw new Error(`${error.message}: ${await page.evaluate(() => [innerWidth, innerHeight, screenX, screenY])}`);
+    });
   page.setDefaultTimeout(10_000);
   return { browser, page };
 }

@@ -125,12 +125,12 @@ test("a client without a daemon says how to start one", async () => {
   }
 });
 
-/** Starts a daemon that must refuse to run. */
-async function refused(args, env = {}) {
+/** Starts a daemon that must refuse to run; `options` are the flags that differ. */
+async function refused(options, env = {}) {
   const folder = join(box.folder, `refused-${Math.random().toString(36).slice(2)}`);
   mkdirSync(folder);
-  const { code, err } = await run(binary, ["serve", "--data-dir", folder, "--display", box.desktop.name, "--workspace", box.daemon.workspace,
-                                           "--listen", "127.0.0.1:0", ...args], { env: { ...box.daemon.env, ...env }, timeoutMs: 5000 });
+  const flags = { "--data-dir": folder, "--display": box.desktop.name, "--workspace": box.daemon.workspace, "--listen": "127.0.0.1:0", ...options };
+  const { code, err } = await run(binary, ["serve", ...Object.entries(flags).flat().filter((word) => word !== true)], { env: { ...box.daemon.env, ...env }, timeoutMs: 5000 });
   assert.ok(code === 1 || code === 2, `code ${code}: ${err}`);
   assert.doesNotMatch(err, /terminate called|core dumped/);
   return err;
@@ -140,7 +140,7 @@ test("a port that is taken gets a clear error", async () => {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address();
-  const err = await refused(["--listen", `127.0.0.1:${port}`]);
+  const err = await refused({ "--listen": `127.0.0.1:${port}` });
   server.close();
   assert.match(err, new RegExp(String(port)));
   assert.match(err, /--listen/);
@@ -148,17 +148,18 @@ test("a port that is taken gets a clear error", async () => {
 });
 
 test("bad settings get a clear error", async () => {
-  assert.match(await refused(["--listen", "nonsense"]), /nonsense/);
-  assert.match(await refused(["--listen", "127.0.0.1:99999"]), /99999/);
-  assert.match(await refused(["--no-auth", "--listen", "0.0.0.0:0"]), /no-auth[\s\S]*loopback/);
-  assert.match(await refused([], { SELFAGENT_TOKEN: "short" }), /SELFAGENT_TOKEN/);
-  assert.match(await refused(["--data-dir", "/proc/nothing"]), /\/proc\/nothing/);
-  assert.match(await refused(["--sandbox-user", "no-such-user-x"]), /no-such-user-x/);
+  assert.match(await refused({ "--listen": "nonsense" }), /nonsense/);
+  assert.match(await refused({ "--listen": "127.0.0.1:99999" }), /99999/);
+  assert.match(await refused({ "--no-auth": true, "--listen": "0.0.0.0:0" }), /no-auth[\s\S]*loopback/);
+  assert.match(await refused({}, { SELFAGENT_TOKEN: "short" }), /SELFAGENT_TOKEN/);
+  assert.match(await refused({ "--data-dir": "/proc/nothing" }), /\/proc\/nothing/);
+  assert.match(await refused({ "--sandbox-user": "no-such-user-x" }), /no-such-user-x/);
 });
 
 test("a second daemon on the same data folder is refused, the first goes on", async () => {
-  const err = await refused(["--data-dir", box.daemon.dataDir]);
-  assert.match(err, /already runs/);
+  const err = await refused({ "--data-dir": box.daemon.dataDir });
+  assert.match(err, /another selfagent|already runs/);
+  assert.match(err, /--data-dir/);
   assert.ok((await box.daemon.rpc("ping")).result);
   assert.equal((await cli("call", "shell", "echo still there")).code, 0);
 });

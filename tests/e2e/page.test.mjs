@@ -4,13 +4,13 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
-import { startModel } from "./model.mjs";
+import { startServer } from "./model_server/server.mjs";
 import { chromiumArgs, chromiumPath, noBrowser, screen, test, until, useBox } from "./harness.mjs";
 
 const skip = noBrowser;
 const box = useBox({
   prepare: async (own) => {
-    own.model = await startModel("notes");
+    own.model = await startServer({ script: "notes" });
     return { env: own.model.env };
   },
 });
@@ -119,7 +119,7 @@ pageTest("a prompt streams text, tool calls with pictures, and its end", async (
   assert.ok((await page.locator('.call[data-state="ok"]').count()) >= 2);
   assert.equal(await page.locator('.call[data-state="failed"]').count(), 0);
   assert.ok((await page.locator(".thumb").count()) >= 1);
-  assert.match(await page.locator(".assistant .prose").last().innerText(), box.model.notes.reply);
+  assert.match(await page.locator(".assistant .prose").last().innerText(), new RegExp(box.model.script.about.reply));
   assert.match(await page.locator(".outcome").last().innerText(), /Done[\s\S]*steps/);
   await page.locator("#stop").waitFor({ state: "hidden" });
   await shoot(page, "conversation");

@@ -89,8 +89,6 @@ describe("in a real browser", { skip: noBrowser }, () => {
         }, true);
       }
     });
-    await until("the page covers the screen", () => page.evaluate(
-      ([width, height]) => innerWidth === width && innerHeight === height && screenX === 0 && screenY === 0, [screen.width, screen.height]));
     await page.bringToFront();
   }
   const seen = (type) => page.evaluate((wanted) => window.seen.filter((event) => event.type === wanted), type);
@@ -301,7 +299,7 @@ describe("shell", () => {
     const start = performance.now();
     const text = await failing("shell", { command: "echo before; sh -c 'sleep 301 & sleep 302' & sleep 303", timeout_ms: 500 });
     assert.ok(performance.now() - start < 5000);
-    assert.match(text, /500|0\.5/);
+    assert.match(text, /timed out after 5\d\d ms/);
     assert.match(text, /before/);
     await until("all children are gone", () => !processesWith(`DISPLAY=${box.desktop.name}`).some((pid) => {
       try {
