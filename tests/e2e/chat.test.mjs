@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe } from "node:test";
+import { notesModel } from "./model.mjs";
 import { startServer } from "./model_server/server.mjs";
 import { decodePng, find, inkOf, test, until, useBox, within } from "./harness.mjs";
 
@@ -95,7 +96,7 @@ describe("without a model", () => {
 describe("with a scripted model", () => {
   const box = useBox({
     prepare: async (own) => {
-      own.model = await startServer({ script: "notes" });
+      own.model = await notesModel();
       return { env: own.model.env };
     },
   });
@@ -125,10 +126,13 @@ describe("with a scripted model", () => {
     assert.ok(deltas.join("").includes(events.filter(({ kind }) => kind === "assistant_message").at(-1).data.text));
 
     // The terminal shows each line: it has the pixels that another terminal draws for it.
-    const shot = await decodePng(await box.daemon.screenshot({ cursor: false }));
+    let shot;
     for (const line of lines) {
       const ink = await inkOf(box, line);
-      assert.ok(find(shot, ink), `"${line}" is not on the screen`);
+      await until(`"${line}" is on the screen`, async () => {
+        shot = await decodePng(await box.daemon.screenshot({ cursor: false }));
+        return find(shot, ink);
+      });
     }
     assert.ok(!find(shot, await inkOf(box, "this was never written 12345")), "the comparison can fail");
   });

@@ -4,13 +4,13 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
-import { startServer } from "./model_server/server.mjs";
+import { notesModel } from "./model.mjs";
 import { chromiumArgs, chromiumPath, noBrowser, screen, test, until, useBox } from "./harness.mjs";
 
 const skip = noBrowser;
 const box = useBox({
   prepare: async (own) => {
-    own.model = await startServer({ script: "notes" });
+    own.model = await notesModel();
     return { env: own.model.env };
   },
 });
@@ -110,6 +110,7 @@ pageTest("a command shows its result and picture", async (page) => {
 
 pageTest("a prompt streams text, tool calls with pictures, and its end", async (page) => {
   await live(page);
+  await page.locator("#conversation-new").click();
   await page.getByLabel("Prompt").fill("open a terminal, write today's notes into a file, show it");
   await page.keyboard.press("Enter");
   await page.locator(".user", { hasText: "today's notes" }).waitFor();
@@ -117,7 +118,7 @@ pageTest("a prompt streams text, tool calls with pictures, and its end", async (
   await page.locator("#stop").waitFor();
   await page.locator('.run[data-state="succeeded"]').waitFor({ timeout: 60_000 });
   assert.ok((await page.locator('.call[data-state="ok"]').count()) >= 2);
-  assert.equal(await page.locator('.call[data-state="failed"]').count(), 0);
+  assert.deepEqual(await page.locator('.call[data-state="failed"]').allInnerTexts(), []);
   assert.ok((await page.locator(".thumb").count()) >= 1);
   assert.match(await page.locator(".assistant .prose").last().innerText(), new RegExp(box.model.script.about.reply));
   assert.match(await page.locator(".outcome").last().innerText(), /Done[\s\S]*steps/);
