@@ -4,6 +4,7 @@ import argparse
 import gc
 import json
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ def main():
             parser.error(f"--only {name}: there are {', '.join(GROUPS)}")
 
     os.chdir(Path(__file__).resolve().parent.parent)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started on the way out
     gc.disable()
     begin, found, notes = time.monotonic(), [], []
     with stage.Stage() as scene:

@@ -120,9 +120,14 @@ class Stage:
             done = self.folder / f"shown-{number}"
             self.spawn("xterm", "-fa", "DejaVu Sans Mono", "-fs", "9", "-bg", ["#101418", "#fdf6e3"][number % 2], "-fg",
                        ["#d8dee9", "#36454f"][number % 2], "-geometry", f"86x32+{place}", "-e", "sh", "-c",
-                       f"tail -n +{number * 40} {text}; touch {done}; exec sleep 100000")
-        until("the terminals show their text",
-              lambda: all((self.folder / f"shown-{number}").exists() for number in range(len(places))))
+                       f"tail -n +{number * 40} {text}; touch {done}; exec sleep 100000",
+                       stderr=open(self.folder / f"xterm-{number}.log", "w"))
+        try:
+            until("the terminals show their text",
+                  lambda: all((self.folder / f"shown-{number}").exists() for number in range(len(places))), 60)
+        except TimeoutError as error:
+            logs = "; ".join(path.read_text()[-300:] for path in self.folder.glob("xterm-*.log"))
+            raise TimeoutError(f"{error}: {logs}") from None
         self.wait_for_still_screen()
 
     def terminal_text(self):
