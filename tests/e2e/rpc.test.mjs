@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import { after, before, describe } from "node:test";
-import { test, textOf, until, useBox } from "./harness.mjs";
+import { test, textOf, until, useBox, within } from "./harness.mjs";
 
 const box = useBox();
 const rpc = (body, options) => box.daemon.post("/rpc", body, options);
@@ -231,6 +231,45 @@ describe("/rpc", () => {
     const late = await hanging;
     assert.equal(late.body.result.isError, true);
     assert.match(textOf(late.body.result), /3000|3 s|timeout/);
+  });
+
+  test("however many calls hang, Stop and the health checks work", async () => {
+    const { body } = await box.daemon.post("/schedule", { kind: "shell", code: "sleep 100" });
+    const socket = await box.daemon.webSocket();
+    for (let id = 1; id <= 200; id += 1) socket.send(call(id, "shell", { command: "sleep 30" }));
+    try {
+      await until("calls run", async () => (await box.daemon.rpc("ping")).result);
+      for (const [what, request] of [
+        ["/healthz", () => box.daemon.fetch("/healthz")],
+        ["/readyz", () => box.daemon.fetch("/readyz")],
+        ["/api/state", () => box.daemon.fetch("/api/state")],
+        ["/cancel", () => box.daemon.fetch(`/cancel/${body.job_id}`, { method: "POST" })],
+      ]) {
+        const response = await within(2000, what, request());
+        assert.equal(response.status, 200, what);
+      }
+    } finally {
+      socket.web.terminate();
+    }
+    await within(5000, "a call after they were given up", box.daemon.shell("echo free again"));
+  });
+
+  test("however many chats are waited for, Stop works", async () => {
+    const abort = new AbortController();
+    const waiting = Array.from({ length: 140 }, () => box.daemon.post("/api/chat", { prompt: "/shell sleep 60" }, { signal: abort.signal }).catch(() => {}));
+    try {
+      await until("the chats are queued", async () => {
+        const { body } = await within(2000, "/jobs", box.daemon.get("/jobs"));
+        return body.jobs.filter(({ kind, state }) => kind === "prompt" && ["queued", "running"].includes(state)).length >= 16;
+      }, 5000);
+      const { body } = await within(2000, "/jobs", box.daemon.get("/jobs"));
+      const running = body.jobs.find(({ kind, state }) => kind === "prompt" && state === "running");
+      assert.equal((await within(2000, "/cancel", box.daemon.post(`/cancel/${running.job_id}`, {}))).status, 200);
+    } finally {
+      abort.abort();
+      await Promise.all(waiting);
+      await box.daemon.restart();
+    }
   });
 
   test("an HTTP client that goes away ends its call", async () => {
