@@ -161,6 +161,8 @@ def calls(stage, counts, notes):
     daemon, everything = stage.start_daemon(), stage.start_everything()
     sides = {"ours": (daemon, "read_file", {"path": "hello.txt"}),
              "peer": (everything, "echo", {"message": "hello world"})}
+    for server, tool, arguments in sides.values():
+        wrk(server, 16, counts.wrk_seconds, tool, arguments)  # not counted: node compiles what is hot
     results = {(side, connections): [] for side in sides for connections in (1, 16)}
     for _ in range(counts.wrk_rounds):
         for connections in (1, 16):
