@@ -32,7 +32,8 @@ void check(const std::stop_token& stop) {
 // The names in the folder `fd`, sorted.
 std::vector<std::string> names_in(int fd) {
   const auto close = [](DIR* folder) { ::closedir(folder); };
-  const std::unique_ptr<DIR, decltype(close)> folder(::fdopendir(::fcntl(fd, F_DUPFD_CLOEXEC, 3)), close);
+  const std::unique_ptr<DIR, decltype(close)> folder(::fdopendir(::fcntl(fd, F_DUPFD_CLOEXEC, 3)),
+                                                     close);
   std::vector<std::string> names;
   if (!folder) return names;
   ::rewinddir(folder.get());
