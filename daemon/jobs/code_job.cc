@@ -1,8 +1,10 @@
 #include "jobs/code_job.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstring>
-#include <regex>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -22,6 +24,7 @@ CommandResult run(const JobRun& job, std::vector<std::string> argv) {
   CommandRequest request;
   request.argv = std::move(argv);
   request.cwd = job.workspace;
+  request.env["SELFAGENT_JOB"] = job.job.id;  // by which the next daemon finds what this one leaves
   request.deadline = job.deadline;
   request.keep_bytes = keep_bytes;
   request.on_output = [&job](std::string_view piece, bool error) { job.log.write(piece, error); };
@@ -69,11 +72,30 @@ bool runs_typescript(const std::string& version) {
   return major > 23 || (major == 23 && minor >= 6) || (major == 22 && minor >= 18);
 }
 
+bool is_word_byte(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$';
+}
+
+// True if a line of `code` begins with `word`, which is not a call such as import("x").
+bool has_statement(std::string_view code, std::string_view word) {
+  for (size_t at = 0; at < code.size();) {
+    const size_t end = std::min(code.find('\n', at), code.size());
+    std::string_view line = code.substr(at, end - at);
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    if (line.starts_with(word)) {
+      line.remove_prefix(word.size());
+      if (line.empty() || (!is_word_byte(line[0]) && line[0] != '(')) return true;
+    }
+    at = end + 1;
+  }
+  return false;
+}
+
 // require() exists in CommonJS alone, import and a top-level await in ES modules alone.
-bool is_common_js(const std::string& code) {
-  static const std::regex module_words(R"((^|\n)\s*(import|export)\b)");
-  static const std::regex require_call(R"(\brequire\s*\()");
-  return std::regex_search(code, require_call) && !std::regex_search(code, module_words);
+bool is_common_js(std::string_view code) {
+  if (has_statement(code, "import") || has_statement(code, "export")) return false;
+  const size_t call = code.find("require(");
+  return call != std::string_view::npos && (call == 0 || !is_word_byte(code[call - 1]));
 }
 
 CommandResult translate(const JobRun& job, const fs::path& web_folder, const std::string& version,

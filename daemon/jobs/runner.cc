@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "jobs/code_job.h"
 #include "jobs/gui_job.h"
+#include "process/leftovers.h"
 
 namespace selfagent {
 
@@ -69,6 +70,9 @@ JobRunner::JobRunner(Store& store, const Registry& registry, Sandbox& sandbox,
       run_prompt_(std::move(run_prompt)),
       contexts_(std::move(contexts)),
       settings_(std::move(settings)) {
+  // A daemon that was killed could not end the scripts of its jobs; nobody waits for them any more.
+  kill_marked_processes("SELFAGENT_JOB",
+                        [this](const std::string& id) { return store_.job(id).has_value(); });
   for (const auto& job : store_.jobs_in(JobState::queued)) lane_of(job.kind).push_back(job.id);
   threads_.emplace_back([this] { work(desktop_); });
   for (size_t i = 0; i < settings_.code_threads; ++i) {
