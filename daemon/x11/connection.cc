@@ -114,6 +114,13 @@ void Connection::Use::check() const {
                   " went away: its X server ended. It is connected again as soon as it is back");
 }
 
+void Connection::Use::discard_events() const {
+  while (XEventsQueued(display(), QueuedAlready) > 0) {
+    XEvent event;
+    XNextEvent(display(), &event);
+  }
+}
+
 void Connection::Use::sync() const {
   XSync(display(), False);
   check();

@@ -44,6 +44,8 @@ class Connection {
     Size screen_size() const;
     /// Throws Error(unavailable) if the server went away since the Use began.
     void check() const;
+    /// Drops the events that have arrived: every client gets MappingNotify, wanted or not.
+    void discard_events() const;
     /// Waits until the server has carried out everything sent so far, then check().
     void sync() const;
     /// Like sync(), and returns the code of the last protocol error since the Use began or since

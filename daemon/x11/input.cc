@@ -45,6 +45,8 @@ void prepare(Display* display) {
     throw Error(ErrorCode::unavailable,
                 "the X server lacks the XTEST extension, which is needed for keys and buttons");
   }
+  // A menu or a window manager that grabs the server must not hold up what a person would do.
+  XTestGrabControl(display, True);
   release_leftovers(display);
   sync_and_take_error(display);
 }
@@ -79,18 +81,30 @@ void Input::finish() {
   use.sync();
 }
 
+Input::Turn::Turn(Input& input, const std::stop_token& stop) : input_(input) {
+  std::unique_lock lock(input_.turn_mutex_);
+  if (!input_.turn_free_.wait(lock, stop, [this] { return !input_.turn_taken_; })) {
+    throw Error(ErrorCode::cancelled, "cancelled while another call used the keyboard or pointer");
+  }
+  input_.turn_taken_ = true;
+}
+
+Input::Turn::~Turn() {
+  {
+    const std::lock_guard lock(input_.turn_mutex_);
+    input_.turn_taken_ = false;
+  }
+  input_.turn_free_.notify_one();
+}
+
 Input::Gesture::Gesture(Input& input, std::stop_token stop)
-    : input_(input), stop_(std::move(stop)), use_(input.connection_) {
+    : input_(input), stop_(std::move(stop)), turn_(input, stop_), use_(input.connection_) {
   if (input_.generation_ != input_.connection_.generation()) {
     input_.generation_ = input_.connection_.generation();
     input_.keys_.clear();
     input_.buttons_.clear();
   }
-  // Every client gets MappingNotify; nobody else empties this queue.
-  while (XPending(display()) > 0) {
-    XEvent event;
-    XNextEvent(display(), &event);
-  }
+  use_.discard_events();
   use_.check();
 }
 

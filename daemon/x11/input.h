@@ -6,7 +6,8 @@
 // with a round trip. Source: XTEST Extension Protocol 2.2.
 #pragma once
 
-#include <optional>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -31,11 +32,23 @@ class Input {
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
 
+  /// The exclusive right to send; waiting for it can be cancelled.
+  class Turn {
+   public:
+    Turn(Input& input, const std::stop_token& stop);
+    ~Turn();
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    Input& input_;
+  };
+
   /// One uninterrupted sequence of events. Whatever it pressed and did not release is released when
   /// it ends.
   class Gesture {
    public:
-    /// Blocks while another gesture runs. Throws Error(unavailable).
+    /// Blocks while another gesture runs. Throws Error(unavailable), Error(cancelled).
     Gesture(Input& input, std::stop_token stop);
     ~Gesture();
     Gesture(const Gesture&) = delete;
@@ -70,6 +83,7 @@ class Input {
 
     Input& input_;
     const std::stop_token stop_;
+    const Turn turn_;
     const Connection::Use use_;
     std::set<unsigned> keys_;     // pressed by this gesture and still down
     std::set<unsigned> buttons_;  // likewise
@@ -82,6 +96,10 @@ class Input {
   void finish();
 
  private:
+  std::mutex turn_mutex_;  // protects turn_taken_
+  std::condition_variable_any turn_free_;
+  bool turn_taken_ = false;
+
   Connection connection_;
   // Protected by the Use of connection_: what is kept down, and on which connection.
   std::set<unsigned> keys_;

@@ -48,6 +48,7 @@ class X11Pointer : public Pointer {
 
   Point position() override {
     const Connection::Use use(queries_);
+    use.discard_events();
     ::Window root = 0;
     ::Window child = 0;
     Point at;

@@ -73,6 +73,7 @@ class X11Screen : public Screen {
 
   Pixels capture(Rect area, bool cursor) override {
     const Connection::Use use(connection_);
+    use.discard_events();
     check_inside(area, use.screen_size());
     Pixels pixels{area.width, area.height, {}};
     if (!copy_shared(use, area, pixels)) copy_through_socket(use, area, pixels);
