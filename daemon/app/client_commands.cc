@@ -165,7 +165,8 @@ int chat_command(const Settings& settings, const std::string& prompt) {
 }
 
 int list_jobs(const Settings& settings) {
-  for (const auto& job : HttpClient(settings.data_dir).get("/jobs").at("jobs")) {
+  const Json answer = HttpClient(settings.data_dir).get("/jobs");
+  for (const auto& job : answer.at("jobs")) {
     std::printf("%s  %-10s %-11s %s\n", job.value("job_id", "").c_str(),
                 job.value("kind", "").c_str(), job.value("state", "").c_str(),
                 iso_time(job.value("created_ms", int64_t{0})).c_str());

@@ -100,10 +100,14 @@ int run_command_line(int argc, char** argv) {
   download->add_option("-o,--output", output, "the file (default: JOB.zip)");
   download->callback([&] { status = download_job(settings, job, output); });
 
+  std::string display;
   auto* doctor = app.add_subcommand("doctor", "check the display, users, model and disk");
-  doctor->add_option("--display", settings.display)->envname("DISPLAY");
-  doctor->add_option("--sandbox-user", settings.sandbox_user)->envname("SELFAGENT_SANDBOX_USER");
-  doctor->callback([&] { status = run_doctor(settings); });
+  doctor->add_option("--display", display, "the X display (default: the daemon's)");
+  doctor->add_option("--sandbox-user", settings.sandbox_user, "(default: the daemon's)");
+  doctor->callback([&] {
+    settings.display = display;
+    status = run_doctor(settings);
+  });
 
   app.add_subcommand("token", "print the token")->callback([&] { status = print_token(settings); });
   app.add_subcommand("version", "print the version")->callback([] { std::puts(version); });

@@ -245,6 +245,8 @@ struct Daemon::State {
 
 Daemon::Daemon(Settings settings) {
   std::signal(SIGPIPE, SIG_IGN);
+  // Inherited as ignored it would swallow the exit codes of children.
+  std::signal(SIGCHLD, SIG_DFL);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   // Other processes of the same user may then neither trace this one nor read its memory and
   // environment.

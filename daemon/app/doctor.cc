@@ -143,9 +143,9 @@ void check_disk(Report& report, const Settings& settings) {
 }  // namespace
 
 int run_doctor(Settings settings) {
-  // The daemon knows best which display and user it was given.
+  // What was not said is what the daemon was given.
   const Json daemon = daemon_description(settings.data_dir);
-  settings.display = daemon.value("display", settings.display);
+  if (settings.display.empty()) settings.display = daemon.value("display", ":0");
   if (settings.sandbox_user.empty()) settings.sandbox_user = daemon.value("sandbox_user", "");
   Report report;
   check_daemon(report, settings);

@@ -5,8 +5,8 @@
 
 namespace selfagent {
 
-/// Prints one line per check. The display and the user of a daemon that runs in the data folder win
-/// over `settings`. Returns 0 if nothing failed, else 1.
+/// Prints one line per check. An empty display or sandbox user is that of the daemon that runs in
+/// the data folder. Returns 0 if nothing failed, else 1.
 int run_doctor(Settings settings);
 
 }  // namespace selfagent

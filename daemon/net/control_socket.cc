@@ -60,18 +60,25 @@ class LinePeer : public std::enable_shared_from_this<LinePeer> {
   void read() {
     asio::async_read_until(socket_, asio::dynamic_buffer(input_, max_line), '\n',
                            [self = shared_from_this()](const std::error_code& error, size_t size) {
-                             if (error || !self->connection_) return self->close();
+                             if (!self->connection_) return;
+                             if (error) return self->input_ended();
                              const std::string line = self->input_.substr(0, size - 1);
                              self->input_.erase(0, size);
                              if (line.find_first_not_of(" \t\r") != std::string::npos) {
-                               rpc::answer(line, self->connection_,
-                                           [weak = self->weak_from_this()](std::string text) {
-                                             if (const auto peer = weak.lock())
-                                               peer->send(std::move(text));
-                                           });
+                               self->serve(line);
                              }
                              self->read();
                            });
+  }
+
+  // A client that has sent its last line still wants the answers that are under way, unless it is
+  // gone altogether: then the socket reports an error (HUP) as well.
+  void input_ended() {
+    ended_ = true;
+    close_if_done();
+    if (!socket_.is_open()) return;
+    socket_.async_wait(stream_protocol::socket::wait_error,
+                       [self = shared_from_this()](const std::error_code&) { self->close(); });
   }
 
   void serve(const std::string& line) {

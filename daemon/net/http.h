@@ -88,6 +88,9 @@ class Responder {
   virtual ~Responder() = default;
   virtual void send(HttpResponse response) = 0;
   virtual std::shared_ptr<Stream> stream(int status, Headers headers) = 0;
+  /// Calls `gone` on the network thread if the client goes away before the answer; call on the
+  /// network thread.
+  virtual void on_abandoned(std::function<void()> gone) = 0;
   /// True if the request asks for a WebSocket.
   virtual bool wants_web_socket() const = 0;
   /// Upgrades; call on the network thread. `subprotocol` is echoed unless empty.

@@ -36,6 +36,9 @@ void serve_post(const HttpRequest& request, const ResponderPtr& responder, ToolC
   mcp::Connection::Options options;
   options.tool_methods = tool_methods;
   auto connection = std::make_shared<mcp::Connection>(caller, identity, options);
+  // A script that hangs up wants its command stopped. An MCP client may hang up and go on: the
+  // legacy revisions say that a disconnection is no cancellation.
+  if (tool_methods) responder->on_abandoned([connection] { connection->close(); });
   rpc::answer(request.body, connection,
               [responder](std::string text) { responder->send(rpc_answer(std::move(text))); });
 }

@@ -23,22 +23,29 @@ namespace {
 constexpr size_t max_queued = 16u << 20;
 constexpr size_t drained_below = 1u << 20;
 
-// Connections with someone who wants to know when they end.
+// Connections with someone who wants to know when they end. Network thread only.
 class ClosedListeners {
  public:
-  void add(uint64_t connection, std::function<void()> closed) {
-    listeners_[connection].push_back(std::move(closed));
+  using Key = std::pair<uint64_t, uint64_t>;  // connection, number
+
+  Key add(uint64_t connection, std::function<void()> closed) {
+    const Key key{connection, next_++};
+    listeners_.emplace(key, std::move(closed));
+    return key;
   }
+  void remove(const Key& key) { listeners_.erase(key); }
   void close(uint64_t connection) {
-    const auto at = listeners_.find(connection);
-    if (at == listeners_.end()) return;
-    auto callbacks = std::move(at->second);
-    listeners_.erase(at);
+    const auto from = listeners_.lower_bound({connection, 0});
+    const auto to = listeners_.lower_bound({connection + 1, 0});
+    std::vector<std::function<void()>> callbacks;
+    for (auto at = from; at != to; ++at) callbacks.push_back(std::move(at->second));
+    listeners_.erase(from, to);
     for (auto& callback : callbacks) callback();
   }
 
  private:
-  std::map<uint64_t, std::vector<std::function<void()>>> listeners_;  // network thread only
+  std::map<Key, std::function<void()>> listeners_;
+  uint64_t next_ = 1;
 };
 
 struct StateListener {
@@ -105,12 +112,16 @@ class ChunkedStream : public Stream, public std::enable_shared_from_this<Chunked
 
   explicit ChunkedStream(asio::io_context& io) : io_(io) {}
 
-  void start(Builder builder) {
+  // `forget` is called when the stream has ended, however it ended.
+  void start(Builder builder, std::function<void()> forget) {
+    forget_ = std::move(forget);
     builder_.emplace(std::move(builder));
     flush_soon();
   }
   void closed() {
     if (!open_.exchange(false)) return;
+    const auto keep = shared_from_this();  // forget() may drop the last other reference
+    if (auto forget = std::exchange(forget_, nullptr)) forget();
     builder_.reset();
     drained_ = nullptr;
     if (auto callback = std::exchange(on_closed_, nullptr)) callback();
@@ -192,6 +203,7 @@ class ChunkedStream : public Stream, public std::enable_shared_from_this<Chunked
   size_t queued_ = 0;
   std::function<void()> drained_;
   std::function<void()> on_closed_;
+  std::function<void()> forget_;
 };
 
 class Socket : public WebSocket, public std::enable_shared_from_this<Socket> {
@@ -311,15 +323,22 @@ class RestinioResponder : public Responder, public std::enable_shared_from_this<
     asio::post(
         io_, [self = shared_from_this(), stream, status, headers = std::move(headers)]() mutable {
           if (!self->request_) return;
-          const auto request = std::exchange(self->request_, nullptr);
+          const auto request = self->take_request();
           const auto connection = request->connection_id();
           auto builder = request->create_response<restinio::chunked_output_t>(status_line(status));
           for (auto& [name, value] : headers)
             builder.append_header(std::move(name), std::move(value));
-          self->listeners_->add(connection, [stream] { stream->closed(); });
-          stream->start(std::move(builder));
+          const auto key = self->listeners_->add(connection, [stream] { stream->closed(); });
+          stream->start(std::move(builder),
+                        [listeners = self->listeners_, key] { listeners->remove(key); });
         });
     return stream;
+  }
+
+  void on_abandoned(std::function<void()> gone) override {
+    if (!request_) return;
+    forget_abandoned();
+    abandoned_ = listeners_->add(request_->connection_id(), std::move(gone));
   }
 
   bool wants_web_socket() const override {
@@ -330,7 +349,7 @@ class RestinioResponder : public Responder, public std::enable_shared_from_this<
   std::shared_ptr<WebSocket> upgrade(const std::string& subprotocol,
                                      WebSocketEvents events) override {
     auto socket = std::make_shared<Socket>(io_, std::move(events));
-    const auto request = std::exchange(request_, nullptr);
+    const auto request = take_request();
     const auto on_message = [socket](rws::ws_handle_t, rws::message_handle_t message) {
       socket->receive(message);
     };
@@ -350,7 +369,7 @@ class RestinioResponder : public Responder, public std::enable_shared_from_this<
  private:
   void send_now(HttpResponse response) {
     if (!request_) return;
-    const auto request = std::exchange(request_, nullptr);
+    const auto request = take_request();
     auto builder = request->create_response(status_line(response.status));
     for (auto& [name, value] : response.headers) {
       builder.append_header(std::move(name), std::move(value));
@@ -359,8 +378,18 @@ class RestinioResponder : public Responder, public std::enable_shared_from_this<
     builder.done();
   }
 
+  restinio::request_handle_t take_request() {
+    forget_abandoned();
+    return std::exchange(request_, nullptr);
+  }
+  void forget_abandoned() {
+    if (const auto key = std::exchange(abandoned_, std::nullopt)) listeners_->remove(*key);
+  }
+
   asio::io_context& io_;
-  restinio::request_handle_t request_;  // network thread only; null after the answer
+  // Network thread only:
+  restinio::request_handle_t request_;  // null after the answer
+  std::optional<ClosedListeners::Key> abandoned_;
   std::shared_ptr<ClosedListeners> listeners_;
 };
 
