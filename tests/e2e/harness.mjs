@@ -326,7 +326,7 @@ export class Daemon {
 
   /** Runs a client command of the binary against this daemon. */
   cli(...args) {
-    return run(binary, [...args, "--data-dir", this.dataDir], { env: { ...this.env, DISPLAY: this.desktop?.name ?? "" } });
+    return run(binary, [...args, "--data-dir", this.dataDir], { cwd: dirname(this.dataDir), env: { ...this.env, DISPLAY: this.desktop?.name ?? "" } });
   }
 
   /** Waits until the job is over; returns its status. */

@@ -90,6 +90,7 @@ test("jobs, status, logs, download and cancel", async () => {
     assert.equal(none.code, 1, word);
     assert.match(none.err, /j-none/, word);
   }
+  assert.ok(!existsSync(join(box.folder, "j-none.zip")), "a download that was refused leaves no file");
 });
 
 test("logs of a failed job end with its state", async () => {
