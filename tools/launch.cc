@@ -18,12 +18,19 @@ struct Args {
   ActionOptions after;
 };
 
-/// Asks the shell of the sandbox, because it knows the PATH of its user. The first that exists
-/// runs.
-constexpr const char* browse =
-    "for browser in chromium chromium-browser google-chrome firefox firefox-esr x-www-browser "
-    "sensible-browser; do command -v \"$browser\" >/dev/null && exec \"$browser\" \"$1\"; done; "
-    "echo 'no browser is installed' >&2; exit 127";
+/// Asks a shell of the sandbox, because it knows the PATH of its user. The first that exists runs.
+/// Chromium refuses to run as root with its own sandbox; where the user is root anyway (a private
+/// machine without a sandbox user) there is nothing left to protect.
+constexpr const char* browse = R"(
+for browser in chromium chromium-browser google-chrome firefox firefox-esr x-www-browser sensible-browser; do
+  command -v "$browser" >/dev/null || continue
+  case "$(id -u) $browser" in
+    "0 chromium"*|"0 google-chrome") exec "$browser" --no-sandbox "$1" ;;
+  esac
+  exec "$browser" "$1"
+done
+echo 'no browser is installed' >&2
+exit 127)";
 
 std::vector<std::string> command_line(const Args& args, const Sandbox& sandbox) {
   if (args.command.empty() == args.url.empty()) {

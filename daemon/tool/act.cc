@@ -43,9 +43,11 @@ std::string change(const Settled& settled, Size screen, milliseconds limit) {
                      " of the screen changed in x=" + std::to_string(area.x) + ".." +
                      std::to_string(area.x + area.width - 1) + " y=" + std::to_string(area.y) +
                      ".." + std::to_string(area.y + area.height - 1) + "; ";
-  return text + (settled.timed_out
-                     ? "it was still changing after " + std::to_string(limit.count()) + " ms"
-                     : "settled in " + std::to_string(settled.rest.count()) + " ms");
+  if (settled.timed_out) {
+    return text + "it was still changing after " + std::to_string(limit.count()) + " ms";
+  }
+  if (settled.rest.count() == 0) return text + "settled at once";
+  return text + "settled in " + std::to_string(settled.rest.count()) + " ms";
 }
 
 /// The windows of `some` that are not in `others`, as `; opened: "Save as" (0x1a00003)`.
