@@ -196,10 +196,11 @@ int cancel_job(const Settings& settings, const std::string& job) {
 
 int download_job(const Settings& settings, const std::string& job, std::string output) {
   if (output.empty()) output = job + ".zip";
-  std::ofstream out(output, std::ios::binary | std::ios::trunc);
-  if (!out) throw system_error("cannot write " + output, errno);
+  // Opened by the first piece, so that a refused download leaves no empty file.
+  std::ofstream out;
   HttpClient(settings.data_dir)
-      .stream("GET", "/download/" + job, nullptr, "*/*", [&out](std::string_view piece) {
+      .stream("GET", "/download/" + job, nullptr, "*/*", [&](std::string_view piece) {
+        if (!out.is_open()) out.open(output, std::ios::binary | std::ios::trunc);
         out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
       });
   out.close();

@@ -37,6 +37,9 @@ namespace {
 constexpr size_t max_threads = 128;
 constexpr size_t max_waiting_calls = 1024;
 
+// Routes have threads of their own: Stop and the health checks work however many calls hang.
+constexpr size_t max_route_threads = 16;
+
 constexpr auto shutdown_limit = std::chrono::seconds(4);
 
 constexpr const char* instructions =
@@ -85,6 +88,7 @@ struct Daemon::State {
   explicit State(Settings given)
       : settings(std::move(given)),
         pool(max_threads, max_waiting_calls),
+        routes(max_route_threads, max_waiting_calls),
         sandbox(sandbox_settings(settings)),
         desktop(open_desktop(settings.display)),
         held(*desktop),
@@ -101,8 +105,8 @@ struct Daemon::State {
                contexts, {settings.data_dir, {}, settings.web_dir.parent_path()}),
         auth({settings.no_auth ? "" : settings.token, settings.allowed_hosts,
               settings.allowed_origins}),
-        router(auth, pool),
-        streams(io, pool, store),
+        router(auth, routes),
+        streams(io, routes, store),
         page(settings.web_dir),
         control(io, settings.control_socket(), caller, identity()),
         server(io, {settings.address(), settings.port()},
@@ -115,7 +119,7 @@ struct Daemon::State {
     check_leases();
     add_rpc_routes(router, caller, identity());
     add_job_routes(router, runner, streams);
-    add_page_routes(router, {auth, store, runner, streams, [this] { return page_state(); },
+    add_page_routes(router, {auth, store, runner, routes, streams, [this] { return page_state(); },
                              [this] { return problems(); }});
     add_rfb_route(router, io, settings.vnc_socket);
     router.set_fallback([this](const HttpRequest& request, const ResponderPtr& responder) {
@@ -184,7 +188,7 @@ struct Daemon::State {
     lease_timer.expires_after(std::chrono::seconds(5));
     lease_timer.async_wait([this](const std::error_code& error) {
       if (error) return;
-      pool.submit([this] { held.expire(); });
+      routes.submit([this] { held.expire(); });
       check_leases();
     });
   }
@@ -201,6 +205,7 @@ struct Daemon::State {
       runner.shutdown(Deadline::after(shutdown_limit));
       held.release_all();
       pool.close();
+      routes.close();
       asio::post(io, [this] {
         server.stop();
         io.stop();
@@ -223,6 +228,7 @@ struct Daemon::State {
   const Settings settings;
   asio::io_context io{1};
   WorkerPool pool;
+  WorkerPool routes;
   Sandbox sandbox;
   std::unique_ptr<Desktop> desktop;
   HeldInput held;

@@ -1,5 +1,8 @@
 #include "net/page_routes.h"
 
+#include <mutex>
+
+#include "jobs/job_json.h"
 #include "net/body.h"
 
 namespace selfagent {
@@ -44,6 +47,55 @@ HttpResponse chat_reply(const Job& job) {
   return HttpResponse::json(200, body);
 }
 
+// Answers when the job has finished, without holding a thread until then.
+class ReplyLater : public std::enable_shared_from_this<ReplyLater> {
+ public:
+  ReplyLater(const PageParts& parts, std::string job_id, ResponderPtr responder)
+      : parts_(parts), job_id_(std::move(job_id)), responder_(std::move(responder)) {}
+
+  void start() {
+    auto subscription = parts_.store.subscribe([self = shared_from_this()](const Event& event) {
+      if (event.job_id == self->job_id_ && event.kind == "state") self->check_soon();
+    });
+    {
+      const std::lock_guard lock(mutex_);
+      subscription_ = std::move(subscription);
+    }
+    check();  // it may have finished before the subscription
+  }
+
+ private:
+  // On the appending thread, which must not call the store.
+  void check_soon() {
+    try {
+      parts_.pool.submit([self = shared_from_this()] { self->check(); });
+    } catch (const Error& error) {
+      responder_->send(HttpResponse::error(error));
+    }
+  }
+
+  void check() {
+    HttpResponse response;
+    try {
+      const auto job = parts_.store.job(job_id_);
+      if (!job || !has_finished(job->state)) return;
+      response = chat_reply(*job);
+    } catch (const Error& error) {
+      response = HttpResponse::error(error);
+    }
+    responder_->send(std::move(response));  // a second one is ignored
+    std::unique_ptr<Store::Subscription> ended;
+    const std::lock_guard lock(mutex_);
+    ended.swap(subscription_);
+  }
+
+  const PageParts parts_;
+  const std::string job_id_;
+  const ResponderPtr responder_;
+  std::mutex mutex_;  // protects subscription_
+  std::unique_ptr<Store::Subscription> subscription_;
+};
+
 void chat(const PageParts& parts, const HttpRequest& request, const ResponderPtr& responder) {
   const Json body = body_object(request, {"prompt", "conversation_id", "wait"});
   JobRequest wanted;
@@ -63,7 +115,7 @@ void chat(const PageParts& parts, const HttpRequest& request, const ResponderPtr
     query.last = [](const Event& event) { return event.kind == "run_finished"; };
     return parts.streams.serve(responder, std::move(query));
   }
-  responder->send(chat_reply(parts.runner.wait(job.id, std::stop_token(), Deadline::never())));
+  std::make_shared<ReplyLater>(parts, job.id, responder)->start();
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ struct PageParts {
   Auth& auth;
   Store& store;
   JobRunner& runner;
+  WorkerPool& pool;
   EventStreams& streams;
   std::function<Json()> state;                         ///< the object of GET /api/state; may block
   std::function<std::vector<std::string>()> problems;  ///< why the daemon is not ready; may block
