@@ -20,7 +20,8 @@ packages_page=(nodejs npm)
 packages_desktop=(
   tigervnc-standalone-server xauth dbus-daemon dbus-bin
   xfwm4 xfce4-panel xfdesktop4 xfce4-settings xfce4-terminal thunar mousepad
-  chromium xdg-utils shared-mime-info desktop-file-utils elementary-xfce-icon-theme fonts-dejavu-core
+  chromium xdg-utils shared-mime-info desktop-file-utils elementary-xfce-icon-theme
+  fonts-dejavu-core fonts-droid-fallback fonts-noto-color-emoji
 )
 
 # A TCP port for VNC clients, wanted only when VNC_PASSWORD is set.
@@ -40,7 +41,7 @@ packages_image=(
   supervisor tini
   git openssh-client less nano file unzip zip xz-utils jq ripgrep bash-completion
   python3 python3-venv python3-pip nodejs esbuild
-  fonts-noto-core fonts-noto-color-emoji
+  fonts-noto-core
 )
 
 package_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
