@@ -124,10 +124,9 @@ TEST_CASE_METHOD(Terminal, "keycodes that a killed daemon borrowed are used agai
 
 TEST_CASE_METHOD(Terminal, "another layout is respected, and wipes nothing that is needed") {
   const auto layout = GENERATE("de", "fr", "ru", "us -variant intl");
-  const Program change = server.run({"sh", "-c", std::string("setxkbmap ") + layout});
   const auto before = whole_keymap(server.display());
-  const bool changed = eventually([&] { return whole_keymap(server.display()) != before; }, 3s);
-  if (!changed) WARN("setxkbmap is not installed or changed nothing");
+  const Program change = server.run({"sh", "-c", std::string("setxkbmap ") + layout});
+  REQUIRE(eventually([&] { return whole_keymap(server.display()) != before; }));
   const std::string text = "zyZY@€{}[]~ ñ 'quoted\" ^ éàü 123 жЯ";
   desktop->keyboard().type(text, {});
   REQUIRE(gets(text));
