@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstring>
+#include <functional>
 
 #include "base/clock.h"
 #include "base/error.h"
