@@ -27,7 +27,11 @@ struct Managed {
   std::unique_ptr<TestWindow> open(const std::string& title, int x, int y) {
     auto window = std::make_unique<TestWindow>(server.display(), x, y, 200, 150, true);
     window->set_title(title);
-    REQUIRE(eventually([&] { return find(title).has_value(); }));
+    // openbox gives a new window the focus a moment after it lists it.
+    REQUIRE(eventually([&] {
+      const auto listed = find(title);
+      return listed && listed->active;
+    }));
     return window;
   }
   std::optional<Window> find(const std::string& title) {
