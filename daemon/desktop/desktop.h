@@ -1,7 +1,8 @@
 // The interfaces through which the rest of the program sees and touches a desktop.
 //
 // Every method may block for a round trip to the X server, may be called on any thread, and throws
-// Error(unavailable) while the display is away; the implementation reconnects by itself at the next call.
+// Error(unavailable) while the display is away; the implementation reconnects by itself at the next
+// call.
 #pragma once
 
 #include <array>
@@ -24,19 +25,20 @@ enum class Modifier { ctrl, shift, alt, super };
 
 /// How the screen came to rest after an action.
 struct Settled {
-  bool changed = false;            ///< Something was drawn after the watch was armed.
-  Rect area;                       ///< Bounding box of what was drawn; empty if nothing was.
-  milliseconds first_change{0};    ///< From the call of settle() to the first damage.
-  milliseconds rest{0};            ///< From the call of settle() to the end of the last unrest.
-  bool timed_out = false;          ///< The screen was still changing at the limit.
-  int64_t pixels = 0;              ///< How many pixels were drawn, each counted once.
+  bool changed = false;          ///< Something was drawn after the watch was armed.
+  Rect area;                     ///< Bounding box of what was drawn; empty if nothing was.
+  milliseconds first_change{0};  ///< From the call of settle() to the first damage.
+  milliseconds rest{0};          ///< From the call of settle() to the end of the last unrest.
+  bool timed_out = false;        ///< The screen was still changing at the limit.
+  int64_t pixels = 0;            ///< How many pixels were drawn, each counted once.
 };
 
 /// Collects damage from its construction on, so it must be made before the input is sent.
 class ScreenWatch {
  public:
   virtual ~ScreenWatch() = default;
-  /// Waits for a first change (at most `grace`), then until nothing was drawn for `quiet`, at most `limit` in all.
+  /// Waits for a first change (at most `grace`), then until nothing was drawn for `quiet`, at most
+  /// `limit` in all.
   virtual Settled settle(milliseconds grace, milliseconds quiet, milliseconds limit,
                          const std::stop_token& stop) = 0;
 };
@@ -51,8 +53,8 @@ class Screen {
   virtual std::unique_ptr<ScreenWatch> watch() = 0;
 };
 
-/// Positions outside the screen throw Error(invalid_argument) with the valid range. Buttons and modifiers that a
-/// call pressed are released when it ends, however it ends.
+/// Positions outside the screen throw Error(invalid_argument) with the valid range. Buttons and
+/// modifiers that a call pressed are released when it ends, however it ends.
 class Pointer {
  public:
   virtual ~Pointer() = default;
@@ -71,8 +73,8 @@ class Pointer {
   virtual void set_button(Button button, bool down) = 0;
   /// Releases every button and key that this program holds down.
   virtual void release_all() = 0;
-  /// Waits until the display has carried out everything sent so far: the display itself times the last release of a
-  /// click, 35 ms after its press, so that click() need not wait for it.
+  /// Waits until the display has carried out everything sent so far: the display itself times the
+  /// last release of a click, 35 ms after its press, so that click() need not wait for it.
   virtual void finish() = 0;
 };
 
@@ -85,10 +87,12 @@ struct Typed {
 class Keyboard {
  public:
   virtual ~Keyboard() = default;
-  /// Types `text` as if on a keyboard; "\n" is Return, "\t" is Tab. See x11/keyboard.h for the mechanism.
+  /// Types `text` as if on a keyboard; "\n" is Return, "\t" is Tab. See x11/keyboard.h for the
+  /// mechanism.
   virtual Typed type(const std::string& text, const std::stop_token& stop) = 0;
-  /// Presses chords such as "ctrl+shift+t"; several are separated by spaces. Keeps the last key of each chord down
-  /// for `hold`. Throws Error(invalid_argument) naming an unknown key and the nearest known ones.
+  /// Presses chords such as "ctrl+shift+t"; several are separated by spaces. Keeps the last key of
+  /// each chord down for `hold`. Throws Error(invalid_argument) naming an unknown key and the
+  /// nearest known ones.
   virtual void press(const std::string& keys, milliseconds hold, const std::stop_token& stop) = 0;
 };
 
@@ -113,18 +117,21 @@ class Windows {
   virtual std::vector<Window> list() = 0;
   virtual std::optional<Window> active() = 0;
   /// Carries out `action` and waits until the window manager has done it or `limit` is over.
-  /// Throws Error(not_found) for an unknown id, Error(timeout) if it is not done at the limit. move takes x, y of
-  /// `to`, where the top left of the frame goes; resize takes width, height, the size of the client area.
+  /// Throws Error(not_found) for an unknown id, Error(timeout) if it is not done at the limit. move
+  /// takes x, y of `to`, where the top left of the frame goes; resize takes width, height, the size
+  /// of the client area.
   virtual void apply(uint64_t id, WindowAction action, Rect to, milliseconds limit,
                      const std::stop_token& stop) = 0;
-  /// Waits until windows may have come, gone or changed their order, at most `limit`; may return without a reason.
+  /// Waits until windows may have come, gone or changed their order, at most `limit`; may return
+  /// without a reason.
   virtual void wait_for_change(milliseconds limit, const std::stop_token& stop) = 0;
 };
 
 class Clipboard {
  public:
   virtual ~Clipboard() = default;
-  /// The text of the CLIPBOARD selection, "" if nobody owns it. Gives up after 2 s with Error(timeout).
+  /// The text of the CLIPBOARD selection, "" if nobody owns it. Gives up after 2 s with
+  /// Error(timeout).
   virtual std::string text(const std::stop_token& stop) = 0;
   /// Owns CLIPBOARD (and PRIMARY) with `text` until another program takes it.
   virtual void set_text(const std::string& text) = 0;
@@ -140,7 +147,8 @@ class Desktop {
   virtual Clipboard& clipboard() = 0;
   /// The display's name, e.g. ":1".
   virtual std::string display() const = 0;
-  /// "" if the display answers, otherwise a sentence that says what is wrong. Blocks for a round trip.
+  /// "" if the display answers, otherwise a sentence that says what is wrong. Blocks for a round
+  /// trip.
   virtual std::string problem() = 0;
 };
 

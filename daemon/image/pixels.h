@@ -6,7 +6,8 @@
 
 namespace selfagent {
 
-/// A picture of 32-bit pixels in the byte order blue, green, red, unused; rows without padding, top row first.
+/// A picture of 32-bit pixels in the byte order blue, green, red, unused; rows without padding, top
+/// row first.
 struct Pixels {
   int width = 0;
   int height = 0;
