@@ -55,13 +55,21 @@ recorded() {
   done <"$1" || true
 }
 
-# marked MARK: prints PID:START of every process with the environment entry MARK, this script excepted. It finds what
-# a desktop program left behind after its parents were gone.
+# marked MARK [USER]: prints PID:START of every process with the environment entry MARK, this script excepted. It finds
+# what a desktop program left behind after its parents were gone. Root in a container may not read the environment of
+# another user's process: USER, when given, is asked as well.
 marked() {
-  local pid start path
+  local pid start path search=(grep -lzsxF "$1")
   while read -r path; do
     pid=${path#/proc/} pid=${pid%/environ}
     [[ $pid == "$$" || $pid == "$BASHPID" ]] && continue
     start=$(process_start "$pid") && printf '%s:%s\n' "$pid" "$start"
-  done < <(grep -lzsxF "$1" /proc/[0-9]*/environ || true) || true
+  done < <(
+    {
+      "${search[@]}" /proc/[0-9]*/environ
+      if [[ -n ${2:-} && $EUID == 0 ]] && id "$2" >/dev/null 2>&1; then
+        setpriv --reuid "$2" --regid "$2" --clear-groups "${search[@]}" /proc/[0-9]*/environ
+      fi
+    } | sort -u || true
+  ) || true
 }
