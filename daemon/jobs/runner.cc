@@ -289,8 +289,13 @@ bool JobRunner::save(const Job& job) {
 JobOutcome JobRunner::execute(const Job& job, const std::stop_token& stop) {
   try {
     if (job.kind != "prompt") return execute_code(job, stop);
-    RunOutcome run = run_prompt_(
-        {job.conversation_id, job.id, job.text, std::chrono::seconds(job.timeout_s)}, stop);
+    RunOutcome run =
+        run_prompt_({job.conversation_id, job.id, job.text, std::chrono::seconds(job.timeout_s),
+                     [this, id = job.id] {
+                       const std::lock_guard guard(mutex_);
+                       return !running_.at(id).cancelled;
+                     }},
+                    stop);
     return {run.state, std::nullopt, std::move(run.reply), std::move(run.reason)};
   } catch (const std::exception& error) {
     return JobOutcome::failed(error.what());

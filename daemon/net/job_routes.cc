@@ -11,6 +11,8 @@ namespace {
 // A page of GET /jobs: more would be a long answer that nobody reads.
 constexpr size_t listed_jobs = 1000;
 
+constexpr int longest_job_s = 24 * 3600;
+
 JobRequest read_job(const HttpRequest& request) {
   const Json body =
       body_object(request, {"prompt", "task", "kind", "code", "conversation_id", "timeout_s"});
@@ -21,10 +23,10 @@ JobRequest read_job(const HttpRequest& request) {
   job.conversation_id = text_member(body, "conversation_id", false);
   if (body.contains("timeout_s")) {
     if (!body["timeout_s"].is_number_integer() || body["timeout_s"] < 1 ||
-        body["timeout_s"] > 604800) {
+        body["timeout_s"] > longest_job_s) {
       throw Error(ErrorCode::invalid_argument,
-                  "\"timeout_s\" must be a whole number of seconds from 1 to 604800, got " +
-                      dump_json(body["timeout_s"]));
+                  "\"timeout_s\" must be a whole number of seconds from 1 to " +
+                      std::to_string(longest_job_s) + ", got " + dump_json(body["timeout_s"]));
     }
     job.timeout_s = body["timeout_s"].get<int>();
   }

@@ -67,7 +67,7 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
 RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
   look(stop, deadline);
   while (true) {
-    if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "stopped");
+    if (stop.stop_requested() || deadline.passed()) throw Error(ErrorCode::cancelled, "stopped");
     if (steps_ >= max_steps_) {
       return {JobState::failed,
               "the limit of " + std::to_string(max_steps_) +
@@ -267,7 +267,7 @@ void Loop::act(const std::vector<PlannedCall>& calls, const std::stop_token& sto
       continue;
     }
     const ActionEnd end = actions_.perform(call.action, stop, deadline);
-    if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "stopped");
+    if (stop.stop_requested() || deadline.passed()) throw Error(ErrorCode::cancelled, "stopped");
     if (gui && !end.ok) failed_action = tool;
     if (gui && end.ran) look_after = true;
     const bool whole = tool == "screenshot" && !call.action.arguments.contains("region");

@@ -67,6 +67,10 @@ RunOutcome Planner::run(const RunRequest& request, const std::stop_token& stop) 
     outcome.state = stop.stop_requested() ? JobState::cancelled : JobState::failed;
     outcome.reason = stop.stop_requested() ? "stopped" : error.what();
   }
+  if (outcome.state == JobState::cancelled && request.by_shutdown && request.by_shutdown()) {
+    outcome.state = JobState::interrupted;
+    outcome.reason = "the daemon was stopped while it ran: send another message to go on";
+  }
   log.on_event = nullptr;
   const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
   try {

@@ -24,6 +24,9 @@ struct RunRequest {
   std::string job_id;
   std::string prompt;
   std::chrono::seconds max_time{0};  ///< 0: the setting
+  /// Asked when the run was stopped: true if the daemon's end is the cause, not a person. May be
+  /// empty.
+  std::function<bool()> by_shutdown = {};
 };
 
 struct RunOutcome {

@@ -125,10 +125,11 @@ TEST_CASE("input is given, then end of file") {
 TEST_CASE("a background child that holds the pipe does not hang the call and lives on") {
   const Scratch scratch;
   const Sandbox sandbox({"", scratch.path(), ""});
-  const auto result = run_command(sandbox,
-                                  bash("(echo $BASHPID > pid; while [ ! -e go ]; do sleep 0.01; "
-                                       "done; echo still; echo ok > done) & echo hi"),
-                                  {});
+  const auto result = run_command(
+      sandbox,
+      bash("(echo $BASHPID > pid; for i in {1..3000}; do [ -e go ] && break; sleep 0.01; "
+           "done; echo still; echo ok > done) & echo hi"),
+      {});
   CHECK(result.out == "hi\n");
   CHECK(result.exit_code == 0);
   CHECK(result.left_children);
@@ -371,11 +372,11 @@ TEST_CASE("as another user a command has that user's rights alone") {
 TEST_CASE("a detached program outlives the call, is reaped, and tells how it ended") {
   const Scratch scratch;
   const Sandbox sandbox({"", scratch.path(), ""});
-  const pid_t pid = start_detached(
-      sandbox,
-      {"bash", "-c",
-       "echo starting; while [ ! -e go ]; do sleep 0.01; done; echo no display >&2; exit 5"},
-      {});
+  const pid_t pid = start_detached(sandbox,
+                                   {"bash", "-c",
+                                    "echo starting; for i in {1..3000}; do [ -e go ] && break; "
+                                    "sleep 0.01; done; echo no display >&2; exit 5"},
+                                   {});
   CHECK(is_alive(pid));
   CHECK_FALSE(sandbox.reaper().exit_status(pid));
   scratch.write("go", "");
