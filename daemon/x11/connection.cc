@@ -1,8 +1,12 @@
 #include "x11/connection.h"
 
 #include <X11/Xlib.h>
+#include <X11/extensions/XShm.h>
+#include <X11/extensions/XTest.h>
+#include <X11/extensions/Xdamage.h>
+#include <X11/extensions/Xfixes.h>
+#include <X11/extensions/dpms.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <csetjmp>
 #include <utility>
@@ -21,8 +25,12 @@ int record_error(Display*, XErrorEvent* event) {
   return 0;
 }
 
-// Where to go on when the server dies while XOpenDisplay talks to it. A Display gets its exit
-// handler only after that: until then Xlib ends the process when this handler returns.
+// libXext keeps, for each extension, a process-wide list of the Displays that use it. It takes a
+// Display into it and out of it without a lock that covers the whole step, so we bring one. Source:
+// _xgeFindDisplay and _xgeDpyClose of libXext 1.3.
+std::mutex extension_lists;
+
+// Where to go on when the server dies while open_display() talks to it.
 thread_local std::jmp_buf* opening = nullptr;
 
 int leave_or_ignore(Display*) {
@@ -30,8 +38,22 @@ int leave_or_ignore(Display*) {
   return 0;
 }
 
-// XOpenDisplay that returns null also when the server dies meanwhile. The jump crosses frames of
-// Xlib alone, in C; the half-open Display is left behind.
+// Registers the Display with each extension library that any part of ours uses.
+void ask_for_extensions(Display* display) {
+  int event = 0;
+  int error = 0;
+  int major = 0;
+  int minor = 0;
+  XShmQueryExtension(display);
+  XTestQueryExtension(display, &event, &error, &major, &minor);
+  XFixesQueryExtension(display, &event, &error);
+  XDamageQueryExtension(display, &event, &error);
+  DPMSQueryExtension(display, &event, &error);
+}
+
+// XOpenDisplay, and all extensions, that returns null also when the server dies meanwhile. Xlib
+// would end the process, and libXext would leave freed memory in its lists if it ran on. The jump
+// crosses frames of C alone; the half-open Display is left behind.
 Display* open_display(const char* name) {
   std::jmp_buf escape;
   if (setjmp(escape) != 0) {
@@ -40,6 +62,7 @@ Display* open_display(const char* name) {
   }
   opening = &escape;
   Display* display = XOpenDisplay(name);
+  if (display != nullptr) ask_for_extensions(display);
   opening = nullptr;
   return display;
 }
@@ -77,14 +100,8 @@ Connection::~Connection() {
 
 void Connection::close() {
   if (display_ == nullptr) return;
-  if (lost_ || hung_up(display_)) {
-    // XCloseDisplay would run the hooks of libXext, which crash for a server that died while an
-    // extension was being asked for (seen in about one of 20 such deaths). What is left behind is
-    // some 50 kB for each death of a server.
-    ::close(ConnectionNumber(display_));
-  } else {
-    XCloseDisplay(display_);
-  }
+  const std::lock_guard lists(extension_lists);
+  XCloseDisplay(display_);
   display_ = nullptr;
 }
 
@@ -93,7 +110,10 @@ void Connection::connect() {
   if (display_ != nullptr) return;
   prepare_xlib();
   lost_ = false;
-  display_ = open_display(name_.c_str());
+  {
+    const std::lock_guard lists(extension_lists);
+    display_ = open_display(name_.c_str());
+  }
   if (display_ == nullptr) {
     throw Error(ErrorCode::unavailable,
                 "display " + (name_.empty() ? "(none)" : name_) +

@@ -6,8 +6,8 @@
 
 namespace selfagent {
 
-/// The names of missing extensions; all of them if `display` does not answer. Opens a connection of
-/// its own.
+/// The names of missing extensions. Opens a connection of its own; throws Error(unavailable) if
+/// `display` does not answer.
 std::vector<std::string> missing_extensions(const std::string& display);
 
 }  // namespace selfagent
