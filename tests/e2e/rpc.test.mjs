@@ -262,13 +262,13 @@ describe("/rpc", () => {
     const abort = new AbortController();
     const waiting = Array.from({ length: 140 }, () => box.daemon.post("/api/chat", { prompt: "/shell sleep 60" }, { signal: abort.signal }).catch(() => {}));
     try {
-      await until("the chats are queued", async () => {
-        const { body } = await within(2000, "/jobs", box.daemon.get("/jobs"));
-        return body.jobs.filter(({ kind, state }) => kind === "prompt" && ["queued", "running"].includes(state)).length >= 16;
-      }, 5000);
-      const { body } = await within(2000, "/jobs", box.daemon.get("/jobs"));
-      const running = body.jobs.find(({ kind, state }) => kind === "prompt" && state === "running");
-      assert.equal((await within(2000, "/cancel", box.daemon.post(`/cancel/${running.job_id}`, {}))).status, 200);
+      // Each answer is far from the minute that the chats take.
+      const running = await until("the chats are queued behind one that runs", async () => {
+        const { body } = await within(10_000, "/jobs", box.daemon.get("/jobs"));
+        const pending = body.jobs.filter(({ kind, state }) => kind === "prompt" && ["queued", "running"].includes(state));
+        return pending.length >= 16 && pending.find(({ state }) => state === "running");
+      }, 20_000);
+      assert.equal((await within(10_000, "/cancel", box.daemon.post(`/cancel/${running.job_id}`, {}))).status, 200);
     } finally {
       abort.abort();
       await Promise.all(waiting);
