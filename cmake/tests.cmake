@@ -27,6 +27,7 @@ foreach(folder ${test_folders})
 endforeach()
 if(TEST x11)
   set_tests_properties(x11 PROPERTIES LABELS x11)
+  set_target_properties(x11_tests PROPERTIES UNITY_BUILD OFF)
 endif()
 
 add_test(NAME layers COMMAND ${CMAKE_SOURCE_DIR}/scripts/check-layers)

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/trim.h"
 #include "base/utf8.h"
 
 namespace selfagent {
@@ -11,13 +12,6 @@ namespace selfagent {
 namespace {
 
 constexpr int max_depth = 100;
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view space = " \t\r\n";
-  const size_t begin = text.find_first_not_of(space);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(space) - begin + 1);
-}
 
 // ```json ... ``` around the object.
 std::string_view without_fence(std::string_view text) {

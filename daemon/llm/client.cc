@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trim.h"
 #include "base/wait.h"
 #include "llm/capabilities.h"
 #include "llm/decoder.h"
@@ -24,12 +25,6 @@ constexpr int max_retries_after_break = 3;
 // Longer waits than this are no pause but a closed door (daily quotas): the user should hear of it.
 constexpr milliseconds longest_asked_wait{300'000};
 constexpr milliseconds longest_own_wait{60'000};
-
-std::string trim(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
 
 std::string completions_url(std::string base) {
   while (base.ends_with('/')) base.pop_back();
@@ -98,7 +93,7 @@ struct LlmClient::State {
 LlmClient::LlmClient(LlmSettings settings, std::shared_ptr<LearnedCapabilities> learned)
     : settings_(std::move(settings)),
       state_(new State{settings_, std::move(learned), {}, {}, {}, false}) {
-  state_->url = completions_url(trim(settings_.base_url));
+  state_->url = completions_url(std::string(trim(settings_.base_url)));
   state_->key = trim(settings_.api_key);
 }
 

@@ -1,5 +1,6 @@
 #include "llm/decoder.h"
 
+#include "base/trim.h"
 #include "base/utf8.h"
 #include "llm/failure.h"
 #include "llm/members.h"
@@ -9,13 +10,6 @@ namespace selfagent {
 namespace {
 
 constexpr size_t max_body_bytes = 64 << 20;
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view space = " \t\r\n";
-  const size_t begin = text.find_first_not_of(space);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(space) - begin + 1);
-}
 
 ModelFailure not_json(const std::string& what) {
   return {ModelFailure::Kind::not_json, {what, "", 0, {}}};

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/trim.h"
 #include "planner/actions.h"
 #include "tool/command_line.h"
 
@@ -13,12 +14,6 @@ std::string help(const Registry& registry) {
   std::string text = "Commands run a tool directly:\n\n```\n";
   for (const auto& [name, tool] : registry.tools()) text += "/" + usage(tool) + "\n";
   return text + "```\n\nEverything else is a task for the model.";
-}
-
-std::string trim(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
 }  // namespace
@@ -33,7 +28,7 @@ bool is_chat_command(const std::string& prompt) {
 RunOutcome run_chat_command(const std::string& prompt, const Registry& registry,
                             const ContextFactory& contexts, RunLog& log,
                             const std::stop_token& stop, Deadline deadline) {
-  const std::string line = trim(prompt.substr(1));
+  const std::string line(trim(std::string_view(prompt).substr(1)));
   if (line.empty() || line == "help" || line == "?") {
     return {JobState::succeeded, "", help(registry), 0};
   }

@@ -18,13 +18,13 @@ std::vector<std::string> split(const std::string& stream, size_t cut) {
   return events;
 }
 
-struct Case {
+struct StreamCase {
   const char* name;
   std::string stream;
   std::vector<std::string> events;
 };
 
-const Case cases[] = {
+const StreamCase stream_cases[] = {
     {"LF", "data: a\n\ndata: b\n\n", {"a", "b"}},
     {"CRLF", "data: a\r\n\r\ndata: b\r\n\r\n", {"a", "b"}},
     {"CR", "data: a\r\rdata: b\r\r", {"a", "b"}},
@@ -45,7 +45,7 @@ const Case cases[] = {
 }  // namespace
 
 TEST_CASE("events come out the same wherever the bytes are cut") {
-  for (const auto& each : cases) {
+  for (const auto& each : stream_cases) {
     INFO(each.name);
     for (size_t cut = 0; cut <= each.stream.size(); ++cut) {
       INFO("cut at " << cut);
