@@ -23,7 +23,7 @@ load_env_file() {
         ;;
     esac
     case $key in
-      LLM_* | SELFAGENT_* | VNC_PASSWORD | SCREEN_WIDTH | SCREEN_HEIGHT | RETENTION_DAYS) ;;
+      LLM_* | SELFAGENT_* | VNC_PASSWORD | SCREEN_WIDTH | SCREEN_HEIGHT) ;;
       *)
         say "$file line $number: $key is not a setting of selfagent (see .env.example); ignored"
         continue
