@@ -83,6 +83,8 @@ void Connection::handle(rpc::Request request, rpc::Done done) {
     throw rpc::unknown_method("there is no method \"" + method + "\"");
   } catch (const rpc::RpcError& error) {
     done(error);
+  } catch (const std::exception& error) {
+    done(rpc::RpcError(rpc::internal_error, "Internal error", {{"detail", error.what()}}));
   }
 }
 
@@ -98,7 +100,16 @@ void Connection::close() {
 }
 
 std::string Connection::initialize(const Json& params) const {
-  const std::string asked = params.is_object() ? params.value("protocolVersion", "") : "";
+  std::string asked;
+  if (params.is_object() && params.contains("protocolVersion")) {
+    const Json& version = params["protocolVersion"];
+    if (!version.is_string()) {
+      throw rpc::RpcError(rpc::invalid_params, R"("protocolVersion" must be a string such as ")" +
+                                                   legacy_revisions().front() + R"(", got )" +
+                                                   dump_json(version));
+    }
+    asked = version.get<std::string>();
+  }
   const auto& known = legacy_revisions();
   const bool supported = std::find(known.begin(), known.end(), asked) != known.end();
   Json result = {{"protocolVersion", supported ? asked : known.front()},

@@ -364,6 +364,20 @@ describe("/mcp", () => {
     }
   });
 
+  test("a member of the wrong type is named in a JSON-RPC error, or ignored where it may be anything", async () => {
+    for (const version of [5, null, {}, []]) {
+      const { status, body } = await box.daemon.post("/mcp", call(1, "initialize", { protocolVersion: version }));
+      assert.equal(status, 200);
+      assert.equal(body.error.code, -32602);
+      assert.match(body.error.message, /"protocolVersion" must be a string/);
+    }
+    for (const params of [{ name: 5 }, { name: null }, [], { name: "windows", arguments: 5 }, { name: "windows", arguments: [[]] }, { name: "windows", _meta: 5 }]) {
+      const { status, body } = await box.daemon.post("/mcp", call(1, "tools/call", params));
+      assert.equal(status, 200, JSON.stringify(params));
+      assert.ok(body.error?.code === -32602 || body.result, JSON.stringify(body));
+    }
+  });
+
   test("GET without a WebSocket is 405 at once", async () => {
     for (const path of ["/mcp", "/mcp/"]) {
       const response = await box.daemon.fetch(path, { headers: { Accept: "text/event-stream" }, timeoutMs: 3000 });
