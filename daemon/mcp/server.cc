@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "mcp/envelope.h"
+
 namespace selfagent::mcp {
 
 namespace {
@@ -51,41 +53,104 @@ const std::vector<std::string>& legacy_revisions() {
 }
 
 Connection::Connection(ToolCaller& caller, ServerIdentity identity, Options options)
-    : caller_(caller), identity_(std::move(identity)), options_(std::move(options)) {}
+    : caller_(caller),
+      identity_(std::move(identity)),
+      options_(std::move(options)),
+      era_(options_.era) {}
+
+Era Connection::era_of(const rpc::Request& request) {
+  const Era own = has_envelope(request.params) ? Era::modern : Era::legacy;
+  const std::lock_guard lock(mutex_);
+  if (era_) return *era_;
+  // A client that asks what is served has not yet chosen.
+  if (request.method != "server/discover") era_ = own;
+  return own;
+}
 
 void Connection::handle(rpc::Request request, rpc::Done done) {
   try {
-    const std::string& method = request.method;
-    if (method == "tools/call") {
-      const Json& params = request.params;
-      if (!params.is_object() || !params.contains("name") || !params["name"].is_string()) {
-        throw rpc::RpcError(rpc::invalid_params, R"(tools/call needs "name", the name of a tool)");
-      }
-      Json arguments = params.value("arguments", Json::object());
-      return call_tool(params["name"].get<std::string>(), std::move(arguments), request, false,
-                       done);
-    }
-    if (method == "initialize") return done(initialize(request.params));
-    if (method == "ping") return done("{}");
-    if (method == "tools/list") return done(list_tools(request.params));
-    if (method == "notifications/cancelled") {
-      cancelled(request.params);
-      return done("{}");
-    }
-    if (method.starts_with("notifications/")) return done("{}");
-    if (options_.tool_methods) {
-      if (const Tool* tool = caller_.registry().find(method)) {
-        Json arguments = named_arguments(*tool, request.params);
-        return call_tool(method, std::move(arguments), request, true, done);
-      }
-      throw rpc::unknown_method(caller_.registry().unknown(method));
-    }
-    throw rpc::unknown_method("there is no method \"" + method + "\"");
+    if (era_of(request) == Era::modern) return handle_modern(request, done);
+    handle_legacy(request, done);
   } catch (const rpc::RpcError& error) {
     done(error);
   } catch (const std::exception& error) {
     done(rpc::RpcError(rpc::internal_error, "Internal error", {{"detail", error.what()}}));
   }
+}
+
+void Connection::handle_legacy(const rpc::Request& request, const rpc::Done& done) {
+  const std::string& method = request.method;
+  if (method == "tools/call") return call_named_tool(request, done);
+  if (method == "initialize") return done(initialize(request.params));
+  if (method == "ping") return done("{}");
+  if (method == "tools/list") return done(dump_json(list_tools(request.params)));
+  if (method == "notifications/cancelled") cancelled(request.params);
+  if (method.starts_with("notifications/")) return done("{}");
+  if (options_.tool_methods) {
+    if (const Tool* tool = caller_.registry().find(method)) {
+      Json arguments = named_arguments(*tool, request.params);
+      return call_tool(method, std::move(arguments), request, true, done);
+    }
+    throw rpc::unknown_method(caller_.registry().unknown(method));
+  }
+  throw rpc::unknown_method("there is no method \"" + method + "\"");
+}
+
+void Connection::handle_modern(const rpc::Request& request, const rpc::Done& done) {
+  const std::string& method = request.method;
+  // Notifications may come without an envelope.
+  if (method == "notifications/cancelled") cancelled(request.params);
+  if (request.notification) return done("{}");
+  if (method == "initialize" && !has_envelope(request.params)) {
+    const Json version =
+        request.params.is_object() ? request.params.value("protocolVersion", Json()) : Json();
+    throw version_error(version.is_string() ? version.get<std::string>() : dump_json(version));
+  }
+  check_envelope(request.params);
+  check_revision(named_revision(request.params));
+  if (method == "server/discover") return done(discover());
+  if (method == "tools/list") {
+    Json result = list_tools(request.params);
+    result["ttlMs"] = 300'000;
+    result["cacheScope"] = "public";
+    return done(complete(dump_json(result)));
+  }
+  if (method == "tools/call") {
+    return call_named_tool(request, [self = shared_from_this(), done](rpc::Outcome outcome) {
+      const auto* result = std::get_if<std::string>(&outcome);
+      done(result != nullptr ? rpc::Outcome(self->complete(*result)) : std::move(outcome));
+    });
+  }
+  throw rpc::unknown_method("there is no method \"" + method + "\" in revision " +
+                            modern_revisions().front());
+}
+
+void Connection::call_named_tool(const rpc::Request& request, const rpc::Done& done) {
+  const Json& params = request.params;
+  if (!params.is_object() || !params.contains("name") || !params["name"].is_string()) {
+    throw rpc::RpcError(rpc::invalid_params, R"(tools/call needs "name", the name of a tool)");
+  }
+  Json arguments = params.value("arguments", Json::object());
+  call_tool(params["name"].get<std::string>(), std::move(arguments), request, false, done);
+}
+
+std::string Connection::complete(std::string_view result) const {
+  const Json server = {{"name", identity_.name}, {"version", identity_.version}};
+  std::string out = R"({"resultType":"complete","_meta":)" +
+                    dump_json({{"io.modelcontextprotocol/serverInfo", server}});
+  out.reserve(out.size() + result.size() + 1);
+  // Spliced as text: a result may hold a picture of a megabyte.
+  if (result != "{}") out += ',';
+  out += result.substr(1);
+  return out;
+}
+
+std::string Connection::discover() const {
+  return complete(dump_json({{"supportedVersions", modern_revisions()},
+                             {"capabilities", {{"tools", Json::object()}}},
+                             {"instructions", identity_.instructions},
+                             {"ttlMs", 3'600'000},
+                             {"cacheScope", "public"}}));
 }
 
 void Connection::close() {
@@ -122,14 +187,14 @@ std::string Connection::initialize(const Json& params) const {
   return dump_json(result);
 }
 
-std::string Connection::list_tools(const Json& params) const {
+Json Connection::list_tools(const Json& params) const {
   if (params.is_object() && params.contains("cursor") && !params["cursor"].is_null()) {
     throw rpc::RpcError(rpc::invalid_params,
                         "unknown cursor: all tools are on the first page, ask without a cursor");
   }
   Json tools = Json::array();
   for (const auto& [name, tool] : caller_.registry().tools()) tools.push_back(describe(tool));
-  return dump_json({{"tools", tools}});
+  return {{"tools", tools}};
 }
 
 void Connection::call_tool(const std::string& name, Json arguments, const rpc::Request& request,

@@ -1,46 +1,25 @@
-// MCP Streamable HTTP as served here: every POST is answered with JSON; there is no session id and
-// no GET stream (405), which the specification allows and every client copes with. A request needs
-// no handshake.
 #include "net/rpc_routes.h"
 
 #include <algorithm>
 
 #include "base/random.h"
+#include "net/mcp_http.h"
 
 namespace selfagent {
 
 namespace {
 
-HttpResponse rpc_answer(std::string text) {
-  if (text.empty()) return {202, {}, ""};
-  return HttpResponse::json_text(200, std::move(text));
-}
-
-// The header is optional; if it is there it must name a revision that is served.
-std::optional<HttpResponse> refuse_revision(const HttpRequest& request) {
-  const std::string& version = request.header("mcp-protocol-version");
-  const auto& known = mcp::legacy_revisions();
-  if (version.empty() || std::find(known.begin(), known.end(), version) != known.end()) {
-    return std::nullopt;
-  }
-  std::string list;
-  for (const auto& revision : known) list += (list.empty() ? "" : ", ") + revision;
-  return HttpResponse::json_text(
-      400, rpc::error_message(nullptr,
-                              rpc::RpcError(-32000, "Bad Request: unsupported protocol version \"" +
-                                                        version + "\" (supported: " + list + ")")));
-}
-
-void serve_post(const HttpRequest& request, const ResponderPtr& responder, ToolCaller& caller,
-                const mcp::ServerIdentity& identity, bool tool_methods) {
+void serve_rpc_post(const HttpRequest& request, const ResponderPtr& responder, ToolCaller& caller,
+                    const mcp::ServerIdentity& identity) {
   mcp::Connection::Options options;
-  options.tool_methods = tool_methods;
+  options.tool_methods = true;
   auto connection = std::make_shared<mcp::Connection>(caller, identity, options);
-  // A script that hangs up wants its command stopped. An MCP client may hang up and go on: the
-  // legacy revisions say that a disconnection is no cancellation.
-  if (tool_methods) responder->on_abandoned([connection] { connection->close(); });
-  rpc::answer(request.body, connection,
-              [responder](std::string text) { responder->send(rpc_answer(std::move(text))); });
+  // A script that hangs up wants its command stopped.
+  responder->on_abandoned([connection] { connection->close(); });
+  rpc::answer(request.body, connection, [responder](std::string text) {
+    if (text.empty()) return responder->send({202, {}, ""});
+    responder->send(HttpResponse::json_text(200, std::move(text)));
+  });
 }
 
 bool offers_mcp(const HttpRequest& request) {
@@ -93,8 +72,7 @@ HttpResponse no_stream() {
 void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentity& identity) {
   router.add("POST", "/mcp", Access::token,
              [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {
-               if (auto refusal = refuse_revision(request)) return responder->send(*refusal);
-               serve_post(request, responder, caller, identity, false);
+               serve_mcp_post(request, responder, caller, identity);
              });
   // Claude Code opens its WebSocket at whatever URL it was given, often /mcp.
   router.add("GET", "/mcp", Access::token,
@@ -109,7 +87,7 @@ void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentit
       [](const HttpRequest&, const ResponderPtr& responder) { responder->send(no_stream()); });
   router.add("POST", "/rpc", Access::token,
              [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {
-               serve_post(request, responder, caller, identity, true);
+               serve_rpc_post(request, responder, caller, identity);
              });
   router.add("GET", "/ws", Access::token,
              [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {

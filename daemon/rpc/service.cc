@@ -49,7 +49,11 @@ RpcError invalid(const std::string& detail) {
 
 void answer(std::string_view text, const std::shared_ptr<Service>& service,
             std::function<void(std::string)> reply) {
-  Incoming incoming = parse(text);
+  answer(parse(text), service, std::move(reply));
+}
+
+void answer(Incoming incoming, const std::shared_ptr<Service>& service,
+            std::function<void(std::string)> reply) {
   if (!incoming.problem.empty()) {
     return reply(error_message(
         nullptr, RpcError(parse_error, "Parse error", {{"detail", incoming.problem}})));

@@ -37,4 +37,8 @@ constexpr size_t max_batch = 100;
 void answer(std::string_view text, const std::shared_ptr<Service>& service,
             std::function<void(std::string)> reply);
 
+/// The same for a text that parse() has read.
+void answer(Incoming incoming, const std::shared_ptr<Service>& service,
+            std::function<void(std::string)> reply);
+
 }  // namespace selfagent::rpc

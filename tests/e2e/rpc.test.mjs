@@ -378,6 +378,139 @@ describe("/mcp", () => {
     }
   });
 
+  describe("revision 2026-07-28", () => {
+    const revision = "2026-07-28";
+    const meta = (more = {}) => ({
+      "io.modelcontextprotocol/protocolVersion": revision, "io.modelcontextprotocol/clientCapabilities": {},
+      "io.modelcontextprotocol/clientInfo": { name: "e2e", version: "1" }, ...more,
+    });
+    const message = (method, params = {}, metaMore = {}) => call(7, method, { ...params, _meta: meta(metaMore) });
+    const headers = (method, more = {}) => ({ "MCP-Protocol-Version": revision, "Mcp-Method": method, ...more });
+    const post = (body, more) => box.daemon.post("/mcp", body, { headers: more });
+
+    test("server/discover says what is served, and who serves", async () => {
+      const { status, body } = await post(message("server/discover"), headers("server/discover"));
+      assert.equal(status, 200);
+      const { result } = body;
+      assert.equal(result.resultType, "complete");
+      assert.deepEqual(result.supportedVersions, [revision]);
+      assert.deepEqual(result.capabilities, { tools: {} });
+      assert.ok(result.instructions.length > 100);
+      assert.ok(Number.isInteger(result.ttlMs) && result.cacheScope === "public");
+      assert.equal(result._meta["io.modelcontextprotocol/serverInfo"].name, "selfagent");
+    });
+
+    test("the tools are those of the older revisions", async () => {
+      const now = (await post(message("tools/list"), headers("tools/list"))).body.result;
+      const before = (await box.daemon.post("/mcp", call(1, "tools/list"))).body.result;
+      assert.deepEqual(now.tools, before.tools);
+      assert.equal(now.resultType, "complete");
+      assert.ok(Number.isInteger(now.ttlMs) && now.cacheScope === "public");
+    });
+
+    test("a call returns its content, a picture too", async () => {
+      const { status, body } = await post(message("tools/call", { name: "screenshot" }), headers("tools/call", { "Mcp-Name": "screenshot" }));
+      assert.equal(status, 200);
+      assert.equal(body.id, 7);
+      assert.equal(body.result.resultType, "complete");
+      assert.ok(body.result.content.some(({ type, mimeType }) => type === "image" && mimeType === "image/png"));
+      assert.equal(body.result.structuredContent, undefined);
+      const encoded = `=?base64?${Buffer.from("screen_info").toString("base64")}?=`;
+      assert.equal((await post(message("tools/call", { name: "screen_info", arguments: {} }), headers("tools/call", { "Mcp-Name": ` ${encoded} ` }))).status, 200);
+    });
+
+    test("a notification is 202 without a body", async () => {
+      const { status, text } = await post({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } }, headers("notifications/cancelled"));
+      assert.deepEqual({ status, text }, { status: 202, text: "" });
+    });
+
+    const withoutMeta = (key) => { const kept = meta(); delete kept[`io.modelcontextprotocol/${key}`]; return kept; };
+    const refused = [
+      ["no capabilities", call(7, "tools/list", { _meta: withoutMeta("clientCapabilities") }), headers("tools/list"), 400, -32602, /clientCapabilities/],
+      ["capabilities that are no object", message("tools/list", {}, { "io.modelcontextprotocol/clientCapabilities": [] }), headers("tools/list"), 400, -32602, /clientCapabilities/],
+      ["a version that is no string", message("tools/list", {}, { "io.modelcontextprotocol/protocolVersion": 5 }), headers("tools/list"), 400, -32602, /protocolVersion/],
+      ["the header without an envelope", call(7, "tools/list", {}), headers("tools/list"), 400, -32602, /protocolVersion/],
+      ["no version header", message("tools/list"), { "Mcp-Method": "tools/list" }, 400, -32020, /mcp-protocol-version is missing/],
+      ["another version in the header", message("tools/list"), { ...headers("tools/list"), "MCP-Protocol-Version": "2025-11-25" }, 400, -32020, /2025-11-25/],
+      ["a legacy version in the envelope", message("tools/list", {}, { "io.modelcontextprotocol/protocolVersion": "2025-11-25" }), { ...headers("tools/list"), "MCP-Protocol-Version": "2025-11-25" }, 400, -32022, /2025-11-25/],
+      ["an unknown version", message("tools/list", {}, { "io.modelcontextprotocol/protocolVersion": "1900-01-01" }), { ...headers("tools/list"), "MCP-Protocol-Version": "1900-01-01" }, 400, -32022, /1900-01-01/],
+      ["no method header", message("tools/list"), { "MCP-Protocol-Version": revision }, 400, -32020, /mcp-method is missing/],
+      ["another method in the header", message("tools/list"), headers("tools/call"), 400, -32020, /mcp-method/],
+      ["no name header", message("tools/call", { name: "screen_info" }), headers("tools/call"), 400, -32020, /mcp-name is missing/],
+      ["another case in the name header", message("tools/call", { name: "screen_info" }), headers("tools/call", { "Mcp-Name": "Screen_info" }), 400, -32020, /mcp-name/],
+      ["a name header that is no base64", message("tools/call", { name: "screen_info" }), headers("tools/call", { "Mcp-Name": "=?base64?***?=" }), 400, -32020, /mcp-name/],
+      ["ping", message("ping"), headers("ping"), 404, -32601, /Method not found/],
+      ["initialize in an envelope", message("initialize", { protocolVersion: revision }), headers("initialize"), 404, -32601, /Method not found/],
+      ["initialize with the header alone", initialize, headers("initialize"), 400, -32020, /initialize/],
+      ["a method that nobody knows", message("no/such"), headers("no/such"), 404, -32601, /Method not found/],
+      ["an unknown tool", message("tools/call", { name: "nope" }), headers("tools/call", { "Mcp-Name": "nope" }), 200, -32602, /nope/],
+    ];
+    for (const [what, body, sent, status, code, sentence] of refused) {
+      test(`${what}: ${status} and ${code}`, async () => {
+        const answer = await post(body, sent);
+        assert.equal(answer.status, status, answer.text);
+        assert.equal(answer.body.error.code, code);
+        assert.match(answer.body.error.message, sentence);
+        assert.equal(answer.body.id, body.id);
+        if (code === -32022) {
+          assert.deepEqual(answer.body.error.data, { supported: [revision], requested: body.params._meta["io.modelcontextprotocol/protocolVersion"] });
+        }
+      });
+    }
+
+    test("batches are refused, with an envelope inside or a newer revision in the header", async () => {
+      const enveloped = await post([message("tools/list")], headers("tools/list"));
+      assert.equal(enveloped.status, 400);
+      assert.equal(enveloped.body.error.code, -32600);
+      for (const [version, status] of [["2025-03-26", 200], ["2025-06-18", 400], ["2025-11-25", 400]]) {
+        const answer = await post([call(1, "ping")], { "MCP-Protocol-Version": version });
+        assert.equal(answer.status, status, version);
+        if (status === 400) assert.equal(answer.body.error.code, -32600);
+      }
+    });
+
+    test("a wrong argument is a result with isError that names it", async () => {
+      const { status, body } = await post(message("tools/call", { name: "click", arguments: { x: "a", y: 1 } }), headers("tools/call", { "Mcp-Name": "click" }));
+      assert.equal(status, 200);
+      assert.equal(body.result.isError, true);
+      assert.match(body.result.content[0].text, /x:/);
+    });
+
+    test("hanging up cancels the call", async () => {
+      const abort = new AbortController();
+      const mark = `modern-${process.pid}`;
+      const pending = box.daemon.post("/mcp", message("tools/call", { name: "shell", arguments: { command: `exec -a ${mark} sleep 60` } }), {
+        headers: headers("tools/call", { "Mcp-Name": "shell" }), signal: abort.signal,
+      }).catch(() => {});
+      const running = async () => (await box.daemon.shell(`pgrep -fc '^[m]odern-${process.pid}' || true`)).match(/^[1-9]\d*$/m);
+      await until("the command runs", running);
+      abort.abort();
+      await pending;
+      await until("the command is stopped", async () => !(await running()), 5000);
+    });
+
+    test("on a WebSocket the first message decides, but for server/discover", async () => {
+      const modern = await box.daemon.webSocket();
+      try {
+        assert.equal((await modern.request(1, "server/discover", { _meta: meta() })).result.resultType, "complete");
+        assert.equal((await modern.request(2, "tools/list", { _meta: meta() })).result.resultType, "complete");
+        const late = await modern.request(3, "initialize", { protocolVersion: "2025-11-25" });
+        assert.deepEqual(late.error.data, { supported: [revision], requested: "2025-11-25" });
+        assert.equal(late.error.code, -32022);
+      } finally {
+        modern.close();
+      }
+      const legacy = await box.daemon.webSocket();
+      try {
+        assert.equal((await legacy.request(1, "server/discover", { _meta: meta() })).result.resultType, "complete");
+        assert.equal((await legacy.request(2, "initialize", { protocolVersion: "2025-06-18" })).result.protocolVersion, "2025-06-18");
+        assert.equal((await legacy.request(3, "tools/list")).result.resultType, undefined);
+      } finally {
+        legacy.close();
+      }
+    });
+  });
+
   test("GET without a WebSocket is 405 at once", async () => {
     for (const path of ["/mcp", "/mcp/"]) {
       const response = await box.daemon.fetch(path, { headers: { Accept: "text/event-stream" }, timeoutMs: 3000 });
