@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
+import { Client as Client2, StreamableHTTPClientTransport as StreamableHTTPClientTransport2 } from "@modelcontextprotocol/client";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
@@ -31,11 +32,20 @@ const expectedTools = [
   "screen_info", "screenshot", "scroll", "search_files", "shell", "type", "window", "windows", "write_file",
 ];
 
-for (const [name, transport] of Object.entries(transports)) {
+// Version 2 of the SDK speaks the newest revision when it may negotiate.
+const http2 = () => new StreamableHTTPClientTransport2(new URL(`${box.daemon.url}/mcp`), { requestInit: { headers: box.daemon.bearer } });
+const clients = {
+  ...Object.fromEntries(Object.entries(transports).map(([name, transport]) => [name, [Client, transport, {}, undefined]])),
+  "http-v2": [Client2, http2, {}, "2025-11-25"],
+  "http-v2-auto": [Client2, http2, { versionNegotiation: { mode: "auto" } }, "2026-07-28"],
+};
+
+for (const [name, [Client, transport, options, revision]] of Object.entries(clients)) {
   test(`the TypeScript SDK's client works over ${name}`, async () => {
-    const client = new Client({ name: "e2e", version: "1.0.0" });
+    const client = new Client({ name: "e2e", version: "1.0.0" }, options);
     await client.connect(transport());
     try {
+      if (revision) assert.equal(client.getNegotiatedProtocolVersion(), revision);
       assert.equal(client.getServerVersion().name, "selfagent");
       const { tools } = await client.listTools();
       const names = tools.map((tool) => tool.name);

@@ -194,6 +194,48 @@ TEST_CASE("progress goes to the token that asked for it") {
   CHECK(notified[0]["params"]["progress"] == 0.5);
 }
 
+std::string modern(const std::string& method, const std::string& params = "") {
+  return R"({"jsonrpc":"2.0","id":1,"method":")" + method + R"(","params":{)" + params +
+         R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}})";
+}
+
+TEST_CASE("the first message of a stream decides its era, server/discover does not") {
+  const std::string initialize =
+      R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}})";
+  Fixture undecided;
+  CHECK(undecided.ask(modern("server/discover"))["result"]["supportedVersions"] ==
+        Json({"2026-07-28"}));
+  CHECK(undecided.ask(initialize)["result"]["protocolVersion"] == "2025-11-25");
+  CHECK_FALSE(undecided.ask(modern("tools/list"))["result"].contains("resultType"));
+
+  Fixture decided;
+  CHECK(decided.ask(modern("tools/list"))["result"]["resultType"] == "complete");
+  const Json late = decided.ask(initialize)["error"];
+  CHECK(late["code"] == -32022);
+  CHECK(late["data"] == parse_json(R"({"supported":["2026-07-28"],"requested":"2025-11-25"})"));
+  CHECK(decided.ask(R"({"jsonrpc":"2.0","id":1,"method":"tools/list"})")["error"]["code"] ==
+        -32602);
+}
+
+TEST_CASE("a modern result says that it is complete and who gave it") {
+  Fixture fixture;
+  const Json result =
+      fixture.ask(modern("tools/call", R"("name":"echo","arguments":{"text":"a"},)"))["result"];
+  CHECK(result["resultType"] == "complete");
+  CHECK(result["content"][0]["text"] == "a");
+  CHECK(result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "selfagent");
+  CHECK(fixture.ask(modern("tools/call", R"("name":"nope",)"))["error"]["code"] == -32602);
+  CHECK(fixture.ask(modern("ping"))["error"]["code"] == -32601);
+}
+
+TEST_CASE("initialize names a version of the wrong type") {
+  Fixture fixture;
+  const Json error = fixture.ask(
+      R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":5}})")["error"];
+  CHECK(error["code"] == -32602);
+  CHECK_THAT(error["message"].get<std::string>(), ContainsSubstring("got 5"));
+}
+
 TEST_CASE("notifications/cancelled stops the call that it names") {
   Fixture fixture;
   auto hanging = fixture.start(
