@@ -107,6 +107,7 @@ struct Daemon::State {
               settings.allowed_origins}),
         router(auth, routes),
         streams(io, routes, store),
+        mcp_endpoint(io, caller, identity()),
         page(settings.web_dir),
         control(io, settings.control_socket(), caller, identity()),
         server(io, {settings.address(), settings.port()},
@@ -117,7 +118,7 @@ struct Daemon::State {
         lease_timer(io) {
     caller.on_client_gone([this](const std::string& client) { held.client_gone(client); });
     check_leases();
-    add_rpc_routes(router, caller, identity());
+    add_rpc_routes(router, caller, identity(), mcp_endpoint);
     add_job_routes(router, runner, streams);
     add_page_routes(router, {auth, store, runner, routes, streams, [this] { return page_state(); },
                              [this] { return problems(); }});
@@ -201,6 +202,7 @@ struct Daemon::State {
     control.stop();
     caller.cancel_all();
     streams.stop();
+    mcp_endpoint.stop();
     stopper = std::jthread([this] {
       runner.shutdown(Deadline::after(shutdown_limit));
       held.release_all();
@@ -241,6 +243,7 @@ struct Daemon::State {
   Auth auth;
   Router router;
   EventStreams streams;
+  McpEndpoint mcp_endpoint;
   StaticFiles page;
   ControlSocket control;
   HttpServer server;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/random.h"
-#include "net/mcp_http.h"
 
 namespace selfagent {
 
@@ -69,10 +68,11 @@ HttpResponse no_stream() {
 
 }  // namespace
 
-void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentity& identity) {
+void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentity& identity,
+                    McpEndpoint& mcp) {
   router.add("POST", "/mcp", Access::token,
-             [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {
-               serve_mcp_post(request, responder, caller, identity);
+             [&mcp](const HttpRequest& request, const ResponderPtr& responder) {
+               mcp.post(request, responder);
              });
   // Claude Code opens its WebSocket at whatever URL it was given, often /mcp.
   router.add("GET", "/mcp", Access::token,

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "mcp/server.h"
+#include "net/mcp_http.h"
 #include "net/router.h"
 
 namespace selfagent {
 
-/// Adds the three doors to `router`. `caller` must outlive it.
-void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentity& identity);
+/// Adds the three doors to `router`. `caller` and `mcp` must outlive it.
+void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentity& identity,
+                    McpEndpoint& mcp);
 
 }  // namespace selfagent

@@ -489,6 +489,48 @@ describe("/mcp", () => {
       await until("the command is stopped", async () => !(await running()), 5000);
     });
 
+    test("a call of more than a second is answered with an event stream, for a client that takes one", async () => {
+      const eventStream = { Accept: "application/json, text/event-stream" };
+      const shell = (command, _meta) => call(9, "tools/call", { name: "shell", arguments: { command }, ...(_meta && { _meta }) });
+      const events = (text) => [...text.matchAll(/^event: message\ndata: (.*)$/gm)].map(([, data]) => JSON.parse(data));
+
+      const quick = await post(shell("echo quick"), eventStream);
+      assert.match(quick.headers.get("content-type"), /application\/json/);
+
+      const slow = await post(shell("sleep 2; echo slow"), eventStream);
+      assert.match(slow.headers.get("content-type"), /text\/event-stream/);
+      assert.deepEqual(events(slow.text).map(({ id }) => id), [9]);
+      assert.match(events(slow.text)[0].result.content[0].text, /slow/);
+
+      const told = await post(message("tools/call", { name: "shell", arguments: { command: "sleep 2.5; echo told" } }, { progressToken: "p" }),
+        headers("tools/call", { "Mcp-Name": "shell", ...eventStream }));
+      const heard = events(told.text);
+      const progress = heard.filter(({ method }) => method === "notifications/progress").map(({ params }) => params);
+      assert.ok(progress.length >= 1 && progress.every(({ progressToken }) => progressToken === "p"), told.text);
+      for (let n = 1; n < progress.length; n++) assert.ok(progress[n].progress > progress[n - 1].progress);
+      assert.equal(heard.at(-1).result.resultType, "complete");
+
+      const patient = await post(shell("sleep 2; echo json"), { Accept: "application/json" });
+      assert.match(patient.headers.get("content-type"), /application\/json/);
+      assert.match(patient.body.result.content[0].text, /json/);
+    });
+
+    test("hanging up on a stream cancels in this era, and does not in the older ones", async () => {
+      const start = async (body, sent) => {
+        const abort = new AbortController();
+        const response = await box.daemon.fetch("/mcp", {
+          method: "POST", signal: abort.signal, headers: { "Content-Type": "application/json", Accept: "text/event-stream", ...sent }, body: JSON.stringify(body),
+        });
+        assert.match(response.headers.get("content-type"), /text\/event-stream/);
+        abort.abort();
+      };
+      const command = (mark) => ({ name: "shell", arguments: { command: `sleep 4; echo ${mark} > ${mark}-${process.pid}` } });
+      await start(message("tools/call", command("newer")), headers("tools/call", { "Mcp-Name": "shell" }));
+      await start(call(1, "tools/call", command("older")), {});
+      await until("the older call has gone on", async () => /older/.test(await box.daemon.shell(`cat older-${process.pid} 2>&1`)), 15_000);
+      assert.match(await box.daemon.shell(`cat newer-${process.pid} 2>&1 || true`), /No such file/);
+    });
+
     test("on a WebSocket the first message decides, but for server/discover", async () => {
       const modern = await box.daemon.webSocket();
       try {
