@@ -18,6 +18,7 @@ await esbuild.build({
   outdir: output,
   bundle: true,
   format: "esm",
+  outExtension: { ".js": ".mjs" }, // no package.json above them says so
   platform: "node",
   target: ["node18"],
   packages: "external",
@@ -27,7 +28,7 @@ const environment = {
   ...process.env,
   PAGE_DIST: process.env.PAGE_DIST ?? fileURLToPath(new URL("dist", import.meta.url)),
 };
-const run = spawnSync(process.execPath, ["--test", ...files.map((name) => output + name)], {
+const run = spawnSync(process.execPath, ["--test", ...files.map((name) => output + name.replace(/\.js$/, ".mjs"))], {
   stdio: "inherit",
   env: environment,
 });

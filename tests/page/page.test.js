@@ -336,8 +336,9 @@ pageTest("the keyboard's way in and out by buttons; watching keeps the hands off
 pageTest("an unavailable display is explained, and shown once it is there", async (daemon, page) => {
   await page.locator("#desktop-overlay", { hasText: "The display is not available" }).waitFor();
   assert.match(await text(page, "#desktop-overlay"), /Cannot open display :1/);
+  const button = await page.waitForSelector("text=Try again now");
   daemon.state.screen = { available: true, width: 640, height: 400, error: "" };
-  await page.click("text=Try again now");
+  await button.evaluate((found) => found.click()); // also when the page has just tried by itself and removed it
   await live(page);
 }, {
   prepare(daemon) {

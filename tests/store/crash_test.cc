@@ -89,9 +89,10 @@ TEST_CASE("kill -9 at any moment loses no confirmed event") {
     CHECK(static_cast<int64_t>(events.size()) <= confirmed + 1);
     for (size_t i = 0; i < events.size(); ++i) {
       REQUIRE(events[i].seq == static_cast<int64_t>(i) + 1);
-      const auto picture = store.blob(events[i].data["picture"]);
+      const auto name = events[i].data["picture"].get<std::string>();
+      const auto picture = store.blob(name);
       REQUIRE(picture);
-      REQUIRE(sha256_hex(*picture) == events[i].data["picture"]);
+      REQUIRE(sha256_hex(*picture) == name);
     }
   }
 }
