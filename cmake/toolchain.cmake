@@ -3,6 +3,10 @@ add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion)
 if(SELFAGENT_WERROR)
   add_compile_options(-Werror)
 endif()
+if(CMAKE_UNITY_BUILD)
+  # What a file keeps to itself is then "included" by another one.
+  add_compile_options(-Wno-subobject-linkage)
+endif()
 if(SELFAGENT_SANITIZE)
   # g++ 12 sees uninitialized members in the instrumented code of <regex>, where there are none.
   add_compile_options(-fsanitize=${SELFAGENT_SANITIZE} -fno-omit-frame-pointer -Wno-maybe-uninitialized)
