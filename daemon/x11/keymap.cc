@@ -39,8 +39,8 @@ Keysym keysym_of(char32_t character) {
 }
 
 Keymap::Keymap(_XDisplay* display) : display_(display) {
-  // The server's half, key actions, is not used here, but libX11 1.8.12 crashes without it when a key
-  // loses its meanings (XkbResizeKeyActions).
+  // The server's half, key actions, is not used here, but libX11 1.8.12 crashes without it when a
+  // key loses its meanings (XkbResizeKeyActions).
   XkbDescPtr xkb = XkbGetMap(display, XkbAllMapComponentsMask, XkbUseCoreKbd);
   XkbStateRec state{};
   if (xkb == nullptr || xkb->map == nullptr || XkbGetState(display, XkbUseCoreKbd, &state) != 0) {

@@ -1,18 +1,15 @@
 # Building the daemon (CMake presets) and the page (npm), quickly when nothing changed. Runs in the repository.
 # shellcheck shell=bash
 
-# configure PRESET: makes build/PRESET ready for ninja; does nothing when it is. With SELFAGENT_UNITY set, files are
-# compiled several at once: quicker from nothing, slower after a change.
+# configure PRESET: makes build/PRESET ready for ninja; does nothing when it is.
 configure() {
   local preset=$1 cache=build/$1/CMakeCache.txt log=build/configure-$1.log
-  local -a options=()
-  [[ -z ${SELFAGENT_UNITY:-} ]] || options=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=6)
   mkdir -p build
   if [[ -f $cache ]] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "$cache"; then
     rm -rf "build/$preset"  # the checkout was moved: CMake refuses its old cache
   fi
   [[ -f build/$preset/build.ninja && ! CMakePresets.json -nt $cache ]] && return
-  if ! cmake --preset "$preset" "${options[@]}" >"$log" 2>&1; then
+  if ! cmake --preset "$preset" >"$log" 2>&1; then
     tail -n 30 "$log" >&2
     fail "cmake could not configure the preset $preset; all it said is in $log"
   fi
