@@ -136,6 +136,7 @@ Tool launch() {
                   .optional(),
               action_params(&Args::after),
           },
+      .long_running = true,
       .run = run,
   });
 }

@@ -120,6 +120,7 @@ Tool shell() {
               param("env", &Args::env, "Environment variables to add, as an object of strings.")
                   .optional(),
           },
+      .long_running = true,
       .run = run,
   });
 }

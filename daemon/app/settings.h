@@ -1,6 +1,7 @@
 // What the daemon is told at its start, by flags and by the environment.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <set>
@@ -25,6 +26,9 @@ struct Settings {
   std::set<std::string> allowed_hosts;
   std::set<std::string> allowed_origins;
   std::string log_level = "info";
+  /// How long an MCP client waits for a tool before it is answered "still running"; 0: for ever.
+  std::chrono::seconds call_deadline{45};
+  bool conformance = false;  ///< adds the fixtures of the official MCP suite
   LlmSettings model;
   PlannerSettings planner;
 

@@ -15,8 +15,11 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/percent.h"
 
 namespace selfagent {
+
+struct Principal;  // tool/principal.h
 
 struct HttpRequest {
   std::string method;  ///< upper case
@@ -26,6 +29,9 @@ struct HttpRequest {
   std::string peer;                             ///< address of the client, for the log-in delay
   std::map<std::string, std::string> headers;   ///< names in lower case
   std::map<std::string, std::string> captures;  ///< parts of the path, e.g. "id"
+  /// Who asks, valid for the daemon's life; null for a stranger at an open door. With --no-auth it
+  /// is the owner.
+  std::shared_ptr<const Principal> principal;
   bool by_token = false;  ///< authenticated by the Authorization header, not by a cookie
 
   /// The header `name` (lower case), "" if absent.
@@ -100,8 +106,5 @@ class Responder {
 
 using ResponderPtr = std::shared_ptr<Responder>;
 using HttpHandler = std::function<void(HttpRequest, ResponderPtr)>;
-
-/// "%41+b" -> "A b" (plus only in queries).
-std::string percent_decode(std::string_view text, bool plus_is_space);
 
 }  // namespace selfagent

@@ -1,6 +1,7 @@
 #include "net/router.h"
 
 #include "base/log.h"
+#include "tool/principal.h"
 
 namespace selfagent {
 
@@ -100,6 +101,8 @@ void Router::handle(HttpRequest request, const ResponderPtr& responder) {
   }
   if (!open) {
     if (auto refusal = auth_.refuse_stranger(request)) return responder->send(std::move(*refusal));
+    static const auto owner = std::make_shared<const Principal>();
+    request.principal = owner;
   }
   if (found == nullptr) {
     auto response = HttpResponse::error(
