@@ -49,6 +49,6 @@ test("a suite that ran less, or nothing, fails", () => {
   assert.equal(judged({}, { scored: "all", others: [] }).ok, false);
 });
 
-test("the packages' requirement lists are as long as they were", () => {
-  assert.deepEqual(suites.map(({ scored, expected }) => [scored.length, expected]), [[30, 30], [37, 37], ["all".length, 32]]);
+test("the package's requirement lists are as long as they were", () => {
+  assert.deepEqual(suites.slice(0, 2).map(({ name, scored }) => [name, scored.length]), [["2025-11-25", 30], ["2026-07-28", 37]]);
 });
