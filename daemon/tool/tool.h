@@ -27,6 +27,20 @@ struct Annotations {
   bool open_world;
 };
 
+/// What a tool works on: profiles of tokens (tool/principal.h) are made of areas.
+enum class ToolArea {
+  desktop,  ///< the screen, pointer, keyboard, windows and clipboard
+  code,     ///< files and commands
+  both,     ///< runs commands and shows the screen: only for who may do both
+};
+
+/// A member that must be given: leaving it out does not compile.
+template <class T>
+struct Required {
+  Required(T given) : value(std::move(given)) {}
+  T value;
+};
+
 /// One block of a result: text, or a picture when `image` is set.
 struct Content {
   std::string text;
@@ -71,6 +85,7 @@ struct Tool {
   std::string name;
   std::string title;
   std::string description;
+  ToolArea area;
   Annotations annotations;
   Json input_schema;
   /// Throws ParameterError before the handler runs, any Error after.
@@ -82,6 +97,7 @@ struct ToolSpec {
   std::string name;
   std::string title;
   std::string description;
+  Required<ToolArea> area;
   Annotations annotations;
   ParamList<Args> params;
   std::function<ToolResult(const Args&, ToolContext&)> run;
@@ -96,7 +112,8 @@ Tool make_tool(ToolSpec<Args> spec) {
     return handler(params.decode(arguments), context);
   };
   return {std::move(spec.name), std::move(spec.title), std::move(spec.description),
-          spec.annotations,     std::move(schema),     std::move(run)};
+          spec.area.value,      spec.annotations,      std::move(schema),
+          std::move(run)};
 }
 
 template <>
