@@ -70,12 +70,12 @@ HttpResponse no_stream() {
 
 void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentity& identity,
                     McpEndpoint& mcp) {
-  router.add("POST", "/mcp", Access::token,
+  router.add("POST", "/mcp", Access::tools,
              [&mcp](const HttpRequest& request, const ResponderPtr& responder) {
                mcp.post(request, responder);
              });
   // Claude Code opens its WebSocket at whatever URL it was given, often /mcp.
-  router.add("GET", "/mcp", Access::token,
+  router.add("GET", "/mcp", Access::tools,
              [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {
                if (responder->wants_web_socket()) {
                  return serve_web_socket(request, responder, caller, identity);
@@ -83,13 +83,13 @@ void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentit
                responder->send(no_stream());
              });
   router.add(
-      "DELETE", "/mcp", Access::token,
+      "DELETE", "/mcp", Access::tools,
       [](const HttpRequest&, const ResponderPtr& responder) { responder->send(no_stream()); });
-  router.add("POST", "/rpc", Access::token,
+  router.add("POST", "/rpc", Access::tools,
              [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {
                serve_rpc_post(request, responder, caller, identity);
              });
-  router.add("GET", "/ws", Access::token,
+  router.add("GET", "/ws", Access::tools,
              [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {
                serve_web_socket(request, responder, caller, identity);
              });

@@ -55,9 +55,8 @@ TEST_CASE("code-only has files and commands, and does not touch the screen") {
     INFO(name);
     CHECK(names.contains(name));
   }
-  for (const char* name :
-       {"screenshot", "screen_info", "windows", "window", "click", "type", "key", "clipboard",
-        "launch"}) {
+  for (const char* name : {"screenshot", "screen_info", "windows", "window", "click", "type", "key",
+                           "clipboard", "launch"}) {
     INFO(name);
     CHECK_FALSE(names.contains(name));
   }
