@@ -82,8 +82,8 @@ void check_members(const std::string& where, const Json& object,
   }
   for (const auto& [name, value] : object.items()) {
     if (known.contains(name)) continue;
-    throw wrong(where, "unknown member \"" + name.substr(0, 40) + "\" (known: " + list_of(known) +
-                           ")");
+    throw wrong(where,
+                "unknown member \"" + name.substr(0, 40) + "\" (known: " + list_of(known) + ")");
   }
 }
 
@@ -102,18 +102,17 @@ std::string hash_of(const std::string& where, const Json& entry) {
   if (entry.contains("token")) {
     const std::string token = text_of(where, entry, "token");
     if (!is_usable_token(token)) {
-      throw wrong(where, "a token must have at least 16 characters and no spaces or quotes, this "
-                         "one has " +
-                             std::to_string(token.size()) +
-                             ": `openssl rand -hex 24` makes a good one");
+      throw wrong(where,
+                  "a token must have at least 16 characters and no spaces or quotes, this "
+                  "one has " +
+                      std::to_string(token.size()) + ": `openssl rand -hex 24` makes a good one");
     }
     return sha256_hex(token);
   }
   std::string digits = text_of(where, entry, "sha256");
   std::transform(digits.begin(), digits.end(), digits.begin(),
                  [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; });
-  if (digits.size() != 64 ||
-      digits.find_first_not_of("0123456789abcdef") != std::string::npos) {
+  if (digits.size() != 64 || digits.find_first_not_of("0123456789abcdef") != std::string::npos) {
     throw wrong(where,
                 "\"sha256\" must be 64 hexadecimal digits: `printf %s TOKEN | sha256sum` gives "
                 "them");

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import net from "node:net";
 import { join } from "node:path";
 import { describe } from "node:test";
-import { binary, run, test, until, useBox } from "./harness.mjs";
+import { binary, run, test, until, useBox, within } from "./harness.mjs";
 
 const owner = "owner-5f1c9a7e33d04b62";
 const look = "look-0a9b8c7d6e5f4321";
@@ -131,6 +132,18 @@ describe("the doors of MCP", () => {
     }
     // What a client would do next.
     assert.equal((await send("POST", "/register", json, "{}")).status, 404);
+  });
+
+  test("the answer to a HEAD has no body, so the connection goes on", async () => {
+    const socket = net.connect(box.daemon.port, "127.0.0.1");
+    let text = "";
+    socket.on("data", (piece) => { text += piece; });
+    const closed = new Promise((resolve, reject) => socket.on("close", resolve).on("error", reject));
+    const head = (path) => `HEAD ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+    socket.write(`${head("/nothing")}${head("/mcp")}${head("/.well-known/openid-configuration")}GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+    await within(10_000, "the connection ends", closed);
+    assert.deepEqual(text.split(/^HTTP\/1\.1 /m).slice(1).map((answer) => [Number(answer.slice(0, 3)), answer.split("\r\n\r\n")[1]]),
+      [[404, ""], [401, ""], [404, ""], [200, '{"alive":true}']]);
   });
 
   test("a POST that does not say application/json is 415, also when it is empty", async () => {

@@ -91,26 +91,18 @@ TEST_CASE("which door opens to whom") {
     int look_only;
     int full;
   };
-  const std::vector<Case> cases{{"GET", "/healthz", 200, 200, 200},
-                                {"GET", "/", 200, 200, 200},
-                                {"GET", "/nothing/here", 200, 200, 200},  // the fallback's
-                                {"PUT", "/nothing/here", 404, 404, 404},
-                                {"GET", "/mcp", 401, 200, 200},
-                                {"GET", "/mcp/", 401, 200, 200},
-                                {"DELETE", "/mcp", 401, 200, 200},
-                                {"DELETE", "/mcp/", 401, 200, 200},
-                                {"POST", "/mcp", 401, 200, 200},
-                                {"POST", "/mcp/", 401, 200, 200},
-                                {"PUT", "/mcp", 401, 405, 405},
-                                {"OPTIONS", "/mcp", 401, 405, 405},
-                                {"HEAD", "/mcp", 401, 405, 405},
-                                {"PATCH", "/mcp/", 401, 405, 405},
-                                {"GET", "/jobs", 401, 403, 200},
-                                {"PUT", "/jobs", 401, 403, 405},
-                                {"POST", "/schedule", 401, 403, 200},
-                                {"POST", "/cancel/j-1", 401, 403, 200},
-                                {"GET", "/download/j-1", 401, 403, 200},
-                                {"POST", "/download/j-1", 401, 403, 405}};
+  const std::vector<Case> cases{
+      {"GET", "/healthz", 200, 200, 200},      {"GET", "/", 200, 200, 200},
+      {"GET", "/nothing/here", 200, 200, 200},  // the fallback's
+      {"PUT", "/nothing/here", 404, 404, 404}, {"GET", "/mcp", 401, 200, 200},
+      {"GET", "/mcp/", 401, 200, 200},         {"DELETE", "/mcp", 401, 200, 200},
+      {"DELETE", "/mcp/", 401, 200, 200},      {"POST", "/mcp", 401, 200, 200},
+      {"POST", "/mcp/", 401, 200, 200},        {"PUT", "/mcp", 401, 405, 405},
+      {"OPTIONS", "/mcp", 401, 405, 405},      {"HEAD", "/mcp", 401, 405, 405},
+      {"PATCH", "/mcp/", 401, 405, 405},       {"GET", "/jobs", 401, 403, 200},
+      {"PUT", "/jobs", 401, 403, 405},         {"POST", "/schedule", 401, 403, 200},
+      {"POST", "/cancel/j-1", 401, 403, 200},  {"GET", "/download/j-1", 401, 403, 200},
+      {"POST", "/download/j-1", 401, 403, 405}};
   for (const auto& [method, path, stranger, look_only, full] : cases) {
     INFO(method << " " << path);
     const std::string type = "application/json";
