@@ -40,6 +40,7 @@ Tool call_result() {
           "wait or not, until its own time limit. cancel: true stops it first, with its processes, "
           "and returns what it has to say. Without id it lists your calls in the background. "
           "Results are kept for an hour.",
+      .area = ToolArea::any,
       .annotations =
           {.read_only = false, .destructive = false, .idempotent = true, .open_world = false},
       .params =

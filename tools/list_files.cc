@@ -82,6 +82,7 @@ Tool list_files() {
           "into neither .git nor node_modules (unless they are the path) nor through symlinks. At "
           "most 500 entries are "
           "shown, then their number. To search in the content of files use search_files.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
       .params =

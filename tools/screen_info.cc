@@ -39,6 +39,7 @@ Tool screen_info() {
           "position of the mouse pointer and the active window (the one that gets typed text). "
           "Costs far fewer tokens than a screenshot; use it to check coordinates or the focus, and "
           "windows for the list of all windows.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
       .params = {},

@@ -149,6 +149,7 @@ Tool search_files() {
                      "stops at limit matches or after 30 s and says so. Use read_file with offset "
                      "to see the surroundings, and "
                      "list_files with glob to find files by name.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
       .params =

@@ -100,6 +100,7 @@ Tool shell() {
                      "more than 30,000 characters of "
                      "output the middle is left out and its size named: send long output to a file "
                      "and read parts of it.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = true},
       .params =

@@ -45,6 +45,7 @@ Tool windows() {
           "active (gets typed text), minimized or maximized. Use it to find a window that is "
           "covered or minimized, and pass its id to window. Cheaper than a screenshot, but shows "
           "no contents; menus and tooltips are not in the list.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
       .params = {},

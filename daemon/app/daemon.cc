@@ -85,6 +85,17 @@ Sandbox::Settings sandbox_settings(const Settings& settings) {
   return {settings.sandbox_user, settings.workspace, settings.display};
 }
 
+Auth::Settings auth_settings(const Settings& settings, const Registry& tools) {
+  Principal owner;
+  owner.approve = existing_tools(settings.approve, tools, "--approve (SELFAGENT_APPROVE)");
+  std::vector<Token> others;
+  if (!settings.token_file.empty()) {
+    others = read_token_file(settings.token_file, tools, settings.token);
+  }
+  return {settings.no_auth ? "" : settings.token, settings.allowed_hosts, settings.allowed_origins,
+          std::make_shared<Principal>(std::move(owner)), std::move(others)};
+}
+
 }  // namespace
 
 // Members are in the order of their dependence: the last is destroyed first.
@@ -108,13 +119,12 @@ struct Daemon::State {
                  return planner.run(request, stop);
                },
                contexts, {settings.data_dir, {}, settings.web_dir.parent_path()}),
-        auth({settings.no_auth ? "" : settings.token, settings.allowed_hosts,
-              settings.allowed_origins}),
+        auth(auth_settings(settings, registry)),
         router(auth, routes),
         streams(io, routes, store),
         mcp_endpoint(io, mcp_server),
         page(settings.web_dir),
-        control(io, settings.control_socket(), mcp_server, owner),
+        control(io, settings.control_socket(), mcp_server, *auth.owner()),
         server(io, {settings.address(), settings.port()},
                [this](HttpRequest request, const ResponderPtr& responder) {
                  router.handle(std::move(request), responder);
@@ -253,7 +263,6 @@ struct Daemon::State {
   ContextFactory contexts;
   Registry registry;
   ToolCaller caller;
-  const Principal owner;
   mcp::Server mcp_server;
   Planner planner;
   JobRunner runner;
@@ -284,6 +293,11 @@ Daemon::Daemon(Settings settings) {
     throw Error(ErrorCode::invalid_argument,
                 "--no-auth needs a loopback address, not " + settings.address() +
                     ": everyone who reaches the port could use the desktop");
+  }
+  if (settings.no_auth && !settings.token_file.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "--no-auth makes everybody the owner and --token-file tells them apart: give one "
+                "of the two");
   }
   if (!settings.no_auth) settings.token = load_token(settings.data_dir, settings.token);
   state_ = std::make_unique<State>(std::move(settings));

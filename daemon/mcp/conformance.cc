@@ -17,6 +17,7 @@ void add_trigger(Registry& registry, Server& server, const std::string& name,
   tool.name = name;
   tool.title = name;
   tool.description = "Announces that the list of " + kind + " changed.";
+  tool.area = ToolArea::any;
   tool.annotations = {true, false, true, false};
   tool.input_schema = {
       {"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
@@ -60,8 +61,7 @@ void add_resources(Resources& resources) {
     const std::string& id = variables.at("id");
     ResourceContents contents;
     contents.mime = "application/json";
-    contents.text =
-        dump_json({{"id", id}, {"templateTest", true}, {"data", "Data for ID: " + id}});
+    contents.text = dump_json({{"id", id}, {"templateTest", true}, {"data", "Data for ID: " + id}});
     return contents;
   };
   resources.add(std::move(numbered));
@@ -70,10 +70,12 @@ void add_resources(Resources& resources) {
 Json user(const Json& content) { return {{"role", "user"}, {"content", content}}; }
 
 void add_prompts(Prompts& prompts) {
-  prompts.add({"test_simple_prompt", "Simple", "A prompt without arguments.", {},
+  prompts.add({"test_simple_prompt",
+               "Simple",
+               "A prompt without arguments.",
+               {},
                [](const Variables&, ClientLink&) {
-                 return Json::array(
-                     {text_message("user", "This is a simple prompt for testing.")});
+                 return Json::array({text_message("user", "This is a simple prompt for testing.")});
                }});
   prompts.add({"test_prompt_with_arguments",
                "With arguments",
@@ -82,9 +84,9 @@ void add_prompts(Prompts& prompts) {
                  [](const std::string&, const Variables&) { return std::vector<std::string>{}; }},
                 {"arg2", "Second", "The second argument.", true}},
                [](const Variables& values, ClientLink&) {
-                 return Json::array({text_message(
-                     "user", "Prompt with arguments: arg1='" + values.at("arg1") + "', arg2='" +
-                                 values.at("arg2") + "'")});
+                 return Json::array(
+                     {text_message("user", "Prompt with arguments: arg1='" + values.at("arg1") +
+                                               "', arg2='" + values.at("arg2") + "'")});
                }});
   prompts.add({"test_prompt_with_embedded_resource",
                "With a resource",
@@ -98,26 +100,32 @@ void add_prompts(Prompts& prompts) {
                      {user({{"type", "resource"}, {"resource", resource}}),
                       text_message("user", "Please process the embedded resource above.")});
                }});
-  prompts.add({"test_prompt_with_image", "With an image", "A prompt with an image.", {},
+  prompts.add({"test_prompt_with_image",
+               "With an image",
+               "A prompt with an image.",
+               {},
                [](const Variables&, ClientLink&) {
                  const Json image = {{"type", "image"}, {"data", png}, {"mimeType", "image/png"}};
                  return Json::array(
                      {user(image), text_message("user", "Please analyze the image above.")});
                }});
-  prompts.add(
-      {"test_input_required_result_prompt", "With a question", "A prompt that asks first.", {},
-       [](const Variables&, ClientLink& link) {
-         const Json schema = {{"type", "object"},
-                              {"properties", {{"context", {{"type", "string"}}}}},
-                              {"required", {"context"}}};
-         const Json question = {{"method", "elicitation/create"},
-                                {"params",
-                                 {{"mode", "form"},
-                                  {"message", "What context should the prompt use?"},
-                                  {"requestedSchema", schema}}}};
-         const Json answer = link.ask({{"user_context", question}}, false)["user_context"];
-         return Json::array({text_message("user", "Use this context: " + dump_json(answer))});
-       }});
+  prompts.add({"test_input_required_result_prompt",
+               "With a question",
+               "A prompt that asks first.",
+               {},
+               [](const Variables&, ClientLink& link) {
+                 const Json schema = {{"type", "object"},
+                                      {"properties", {{"context", {{"type", "string"}}}}},
+                                      {"required", Json::array({"context"})}};
+                 const Json question = {{"method", "elicitation/create"},
+                                        {"params",
+                                         {{"mode", "form"},
+                                          {"message", "What context should the prompt use?"},
+                                          {"requestedSchema", schema}}}};
+                 const Json answer = link.ask({{"user_context", question}}, false)["user_context"];
+                 return Json::array(
+                     {text_message("user", "Use this context: " + dump_json(answer))});
+               }});
 }
 
 }  // namespace

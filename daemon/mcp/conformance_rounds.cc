@@ -14,6 +14,7 @@ void add(Registry& registry, const std::string& name, const std::string& descrip
   tool.name = name;
   tool.title = name;
   tool.description = description;
+  tool.area = ToolArea::any;
   tool.annotations = {true, false, true, false};
   tool.input_schema = {
       {"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
@@ -32,7 +33,7 @@ Json elicit(const std::string& message, const std::string& field, const char* ty
             {"requestedSchema",
              {{"type", "object"},
               {"properties", {{field, {{"type", type}}}}},
-              {"required", {field}}}}}}};
+              {"required", Json::array({field})}}}}}};
 }
 
 Json sample(const std::string& prompt, int most_tokens) {

@@ -21,7 +21,7 @@ Json no_arguments() {
 Json one_string(const std::string& name, const std::string& description) {
   return {{"type", "object"},
           {"properties", {{name, {{"type", "string"}, {"description", description}}}}},
-          {"required", {name}}};
+          {"required", Json::array({name})}};
 }
 
 Tool fixture(const std::string& name, const std::string& description, Json schema, Run run) {
@@ -29,6 +29,7 @@ Tool fixture(const std::string& name, const std::string& description, Json schem
   tool.name = name;
   tool.title = name;
   tool.description = description;
+  tool.area = ToolArea::any;
   tool.annotations = {true, false, true, false};
   tool.input_schema = std::move(schema);
   tool.run = std::move(run);
@@ -52,44 +53,47 @@ Json resource_block(const std::string& uri, const std::string& mime, const std::
 
 void add_content(Registry& registry) {
   const Json image = {{"type", "image"}, {"data", png}, {"mimeType", "image/png"}};
-  registry.add_fixture(content("test_simple_text",
-                               {text_block("This is a simple text response for testing.")}));
-  registry.add_fixture(content("test_image_content", {image}));
+  registry.add_fixture(
+      content("test_simple_text", Json::array({text_block("This is a simple text response for "
+                                                          "testing.")})));
+  registry.add_fixture(content("test_image_content", Json::array({image})));
   registry.add_fixture(
       content("test_audio_content",
-              {Json{{"type", "audio"}, {"data", wav}, {"mimeType", "audio/wav"}}}));
-  registry.add_fixture(content(
-      "test_embedded_resource", {resource_block("test://embedded-resource", "text/plain",
-                                                "This is an embedded resource content.")}));
+              Json::array({{{"type", "audio"}, {"data", wav}, {"mimeType", "audio/wav"}}})));
+  registry.add_fixture(
+      content("test_embedded_resource",
+              Json::array({resource_block("test://embedded-resource", "text/plain",
+                                          "This is an embedded resource content.")})));
   registry.add_fixture(
       content("test_multiple_content_types",
-              {text_block("Multiple content types test:"), image,
-               resource_block("test://mixed-content-resource", "application/json",
-                              R"({"test":"data","value":123})")}));
-  registry.add_fixture(fixture("test_error_handling", "Fails.", no_arguments(),
-                               [](const Json&, ToolContext&) {
-                                 ToolResult result = ToolResult::text(
-                                     "This tool intentionally returns an error for testing");
-                                 result.is_error = true;
-                                 return result;
-                               }));
+              Json::array({text_block("Multiple content types test:"), image,
+                           resource_block("test://mixed-content-resource", "application/json",
+                                          R"({"test":"data","value":123})")})));
+  registry.add_fixture(
+      fixture("test_error_handling", "Fails.", no_arguments(), [](const Json&, ToolContext&) {
+        ToolResult result =
+            ToolResult::text("This tool intentionally returns an error for testing");
+        result.is_error = true;
+        return result;
+      }));
 }
 
-void pause(ToolContext& context) {
-  sleep_until(Deadline::after(milliseconds(50)), context.stop);
-}
+void pause(ToolContext& context) { sleep_until(Deadline::after(milliseconds(50)), context.stop); }
 
 void add_notifying(Registry& registry) {
-  const Run log = [](const Json&, ToolContext& context) {
-    for (const char* text :
-         {"Tool execution started", "Tool processing data", "Tool execution completed"}) {
-      context.link->log("info", text);
-      pause(context);
-    }
-    return ToolResult::text("Tool with logging executed");
+  const auto logging = [](const char* name, bool pauses) {
+    return fixture(
+        name, "Logs three times.", no_arguments(), [pauses](const Json&, ToolContext& context) {
+          for (const char* text :
+               {"Tool execution started", "Tool processing data", "Tool execution completed"}) {
+            context.link->log("info", text);
+            if (pauses) pause(context);
+          }
+          return ToolResult::text("Tool with logging executed");
+        });
   };
-  registry.add_fixture(fixture("test_tool_with_logging", "Logs three times.", no_arguments(), log));
-  registry.add_fixture(fixture("test_logging_tool", "Logs three times.", no_arguments(), log));
+  registry.add_fixture(logging("test_tool_with_logging", true));
+  registry.add_fixture(logging("test_logging_tool", false));
   registry.add_fixture(fixture("test_tool_with_progress", "Reports progress three times.",
                                no_arguments(), [](const Json&, ToolContext& context) {
                                  for (const double value : {0.0, 0.5, 1.0}) {
@@ -98,14 +102,14 @@ void add_notifying(Registry& registry) {
                                  }
                                  return ToolResult::text("Progress reported");
                                }));
-  Tool reconnection =
-      fixture("test_reconnection", "Closes its stream; the result is there when the client is back.",
-              no_arguments(), [](const Json&, ToolContext& context) {
-                context.link->release_stream();
-                pause(context);
-                pause(context);
-                return ToolResult::text("Reconnection test completed successfully");
-              });
+  Tool reconnection = fixture("test_reconnection",
+                              "Closes its stream; the result is there when the client is back.",
+                              no_arguments(), [](const Json&, ToolContext& context) {
+                                context.link->release_stream();
+                                pause(context);
+                                pause(context);
+                                return ToolResult::text("Reconnection test completed successfully");
+                              });
   reconnection.long_running = true;
   registry.add_fixture(std::move(reconnection));
 }
@@ -122,14 +126,14 @@ std::string told(const Json& answer) {
 }
 
 Tool elicitation(const std::string& name, const Json& properties) {
-  return fixture(
-      name, "Elicits a form.", no_arguments(), [properties](const Json&, ToolContext& context) {
-        const Json answer =
-            ask(context, "elicitation/create",
-                {{"message", "Please review and update the form fields"},
-                 {"requestedSchema", {{"type", "object"}, {"properties", properties}}}});
-        return ToolResult::text("Elicitation completed: " + told(answer));
-      });
+  return fixture(name, "Elicits a form.", no_arguments(),
+                 [properties](const Json&, ToolContext& context) {
+                   const Json answer =
+                       ask(context, "elicitation/create",
+                           {{"message", "Please review and update the form fields"},
+                            {"requestedSchema", {{"type", "object"}, {"properties", properties}}}});
+                   return ToolResult::text("Elicitation completed: " + told(answer));
+                 });
 }
 
 Json titled(std::initializer_list<std::pair<const char*, const char*>> values) {
@@ -148,18 +152,18 @@ void add_questions(Registry& registry) {
         const Json said = answer.value("content", Json::object());
         return ToolResult::text("LLM response: " + said.value("text", ""));
       }));
-  registry.add_fixture(fixture(
-      "test_elicitation", "Asks the client's user.", one_string("message", "What to ask."),
-      [](const Json& arguments, ToolContext& context) {
-        const Json field = {{"type", "string"}, {"description", "User's response"}};
-        const Json schema = {{"type", "object"},
-                             {"properties", {{"username", field}, {"email", field}}},
-                             {"required", {"username", "email"}}};
-        const Json answer =
-            ask(context, "elicitation/create",
-                {{"message", arguments.at("message")}, {"requestedSchema", schema}});
-        return ToolResult::text("User response: " + told(answer));
-      }));
+  registry.add_fixture(
+      fixture("test_elicitation", "Asks the client's user.", one_string("message", "What to ask."),
+              [](const Json& arguments, ToolContext& context) {
+                const Json field = {{"type", "string"}, {"description", "User's response"}};
+                const Json schema = {{"type", "object"},
+                                     {"properties", {{"username", field}, {"email", field}}},
+                                     {"required", {"username", "email"}}};
+                const Json answer =
+                    ask(context, "elicitation/create",
+                        {{"message", arguments.at("message")}, {"requestedSchema", schema}});
+                return ToolResult::text("User response: " + told(answer));
+              }));
   registry.add_fixture(elicitation(
       "test_elicitation_sep1034_defaults",
       {{"name", {{"type", "string"}, {"default", "John Doe"}}},
@@ -181,8 +185,7 @@ void add_questions(Registry& registry) {
         {{"type", "string"},
          {"enum", {"opt1", "opt2", "opt3"}},
          {"enumNames", {"Option One", "Option Two", "Option Three"}}}},
-       {"untitledMulti",
-        {{"type", "array"}, {"items", {{"type", "string"}, {"enum", options}}}}},
+       {"untitledMulti", {{"type", "array"}, {"items", {{"type", "string"}, {"enum", options}}}}},
        {"titledMulti",
         {{"type", "array"},
          {"items",
@@ -193,8 +196,8 @@ void add_questions(Registry& registry) {
 
 void add_schemas(Registry& registry) {
   const auto say_ok = [](const Json&, ToolContext&) { return ToolResult::text("ok"); };
-  registry.add_fixture(
-      fixture("json_schema_2020_12_tool", "Tool with JSON Schema 2020-12 features", parse_json(R"({
+  registry.add_fixture(fixture("json_schema_2020_12_tool", "Tool with JSON Schema 2020-12 features",
+                               parse_json(R"({
 "$schema":"https://json-schema.org/draft/2020-12/schema","type":"object",
 "$defs":{"address":{"$anchor":"addressDef","type":"object",
   "properties":{"street":{"type":"string"},"city":{"type":"string"}}}},
@@ -204,14 +207,14 @@ void add_schemas(Registry& registry) {
 "allOf":[{"anyOf":[{"required":["phone"]},{"required":["email"]}]}],
 "if":{"properties":{"contactMethod":{"const":"phone"}},"required":["contactMethod"]},
 "then":{"required":["phone"]},"else":{"required":["email"]},"additionalProperties":false})"),
-              say_ok));
-  registry.add_fixture(
-      fixture("test_x_mcp_header", "Has a parameter that a header repeats.",
-              {{"type", "object"},
-               {"properties",
-                {{"region",
-                  {{"type", "string"}, {"description", "A region."}, {"x-mcp-header", "Region"}}}}}},
-              say_ok));
+                               say_ok));
+  registry.add_fixture(fixture(
+      "test_x_mcp_header", "Has a parameter that a header repeats.",
+      {{"type", "object"},
+       {"properties",
+        {{"region",
+          {{"type", "string"}, {"description", "A region."}, {"x-mcp-header", "Region"}}}}}},
+      say_ok));
 }
 
 }  // namespace

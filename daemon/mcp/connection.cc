@@ -210,9 +210,10 @@ void Connection::initialize(const TurnPtr& turn) {
 void Connection::set_log_level(const TurnPtr& turn) {
   const std::string& level = named(turn->request, "level", "such as \"info\"");
   if (!level_passes(level, "debug")) {
-    throw RpcError(rpc::invalid_params,
-                   "unknown level \"" + level.substr(0, 40) +
-                       "\": debug, info, notice, warning, error, critical, alert and emergency are");
+    throw RpcError(
+        rpc::invalid_params,
+        "unknown level \"" + level.substr(0, 40) +
+            "\": debug, info, notice, warning, error, critical, alert and emergency are");
   }
   const std::lock_guard lock(mutex_);
   log_level_ = level;
@@ -257,8 +258,7 @@ std::string Connection::complete(std::string_view result, const char* cache, Jso
 std::shared_ptr<ClientLink> Connection::make_link(const TurnPtr& turn,
                                                   const std::stop_token& stop) {
   if (turn->era == Era::modern) {
-    return std::make_shared<ModernLink>(server_, principal(), turn->request,
-                                        turn->exchange.notify);
+    return std::make_shared<ModernLink>(server_, principal(), turn->request, turn->exchange.notify);
   }
   return std::make_shared<LegacyLink>(shared_from_this(), turn->exchange, stop);
 }
@@ -387,8 +387,7 @@ void Connection::read_resource(const TurnPtr& turn) {
 
 void Connection::get_prompt(const TurnPtr& turn) {
   const Prompt& prompt = server_.prompts().find(named(turn->request, "name", "a prompt's name"));
-  const Variables values =
-      prompt_values(prompt, turn->request.params.value("arguments", Json()));
+  const Variables values = prompt_values(prompt, turn->request.params.value("arguments", Json()));
   run_blocking(turn, "", [&prompt, values](ClientLink& link, const std::stop_token&) {
     return dump_json(
         {{"description", prompt.description}, {"messages", prompt.messages(values, link)}});
@@ -470,11 +469,10 @@ void Connection::listen(const TurnPtr& turn) {
         notify(rpc::notification_message(topic, {{"_meta", meta}}));
       }));
     } else {
-      handles.push_back(
-          server_.subscriptions().add(topic, *resource, [notify, uri = topic, meta] {
-            notify(rpc::notification_message("notifications/resources/updated",
-                                             {{"uri", uri}, {"_meta", meta}}));
-          }));
+      handles.push_back(server_.subscriptions().add(topic, *resource, [notify, uri = topic, meta] {
+        notify(rpc::notification_message("notifications/resources/updated",
+                                         {{"uri", uri}, {"_meta", meta}}));
+      }));
     }
   }
   const std::lock_guard lock(mutex_);
@@ -502,8 +500,8 @@ Json Connection::ask(const Exchange& exchange, const std::string& method, const 
   const int64_t id = next_question_++;
   questions_[id] = std::nullopt;
   lock.unlock();
-  exchange.notify(dump_json(
-      {{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}}));
+  exchange.notify(
+      dump_json({{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}}));
   lock.lock();
   answered_.wait_until(lock, stop, Clock::now() + longest_question,
                        [&] { return questions_[id] || closed_.stop_requested(); });

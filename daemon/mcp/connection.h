@@ -110,10 +110,10 @@ class Connection : public rpc::Service, public std::enable_shared_from_this<Conn
   std::string revision_;
   Json capabilities_;  // of a legacy client
   std::string log_level_ = "info";
-  std::map<std::string, std::stop_source> running_;  // by the request id's JSON text
+  std::map<std::string, std::stop_source> running_;   // by the request id's JSON text
   std::map<int64_t, std::optional<Json>> questions_;  // ours, by id; filled when answered
   int64_t next_question_ = 1;
-  std::map<std::string, Subscriptions::Handle> subscriptions_;           // legacy, by URI
+  std::map<std::string, Subscriptions::Handle> subscriptions_;   // legacy, by URI
   std::map<std::string, std::shared_ptr<Listening>> listening_;  // modern, by request id
   std::stop_source closed_;
 };

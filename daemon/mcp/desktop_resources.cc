@@ -68,11 +68,11 @@ std::filesystem::path inside(const Sandbox& sandbox, const std::string& path) {
 
 const char* mime_of(const std::filesystem::path& path, bool text) {
   static const std::map<std::string, const char*> known{
-      {".png", "image/png"},      {".jpg", "image/jpeg"},    {".jpeg", "image/jpeg"},
-      {".gif", "image/gif"},      {".webp", "image/webp"},   {".svg", "image/svg+xml"},
+      {".png", "image/png"},       {".jpg", "image/jpeg"},      {".jpeg", "image/jpeg"},
+      {".gif", "image/gif"},       {".webp", "image/webp"},     {".svg", "image/svg+xml"},
       {".pdf", "application/pdf"}, {".zip", "application/zip"}, {".json", "application/json"},
-      {".html", "text/html"},     {".css", "text/css"},      {".csv", "text/csv"},
-      {".md", "text/markdown"},   {".xml", "text/xml"},      {".wav", "audio/wav"}};
+      {".html", "text/html"},      {".css", "text/css"},        {".csv", "text/csv"},
+      {".md", "text/markdown"},    {".xml", "text/xml"},        {".wav", "audio/wav"}};
   const auto at = known.find(path.extension().string());
   if (at != known.end()) return at->second;
   return text ? "text/plain" : "application/octet-stream";

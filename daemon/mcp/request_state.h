@@ -30,8 +30,8 @@ class RequestStates {
   /// "v1.<payload>.<hmac>" for `state`.
   std::string seal(const Json& state, const std::string& binding);
 
-  /// The state in `text`. Throws rpc::RpcError(invalid_params) if it was changed, belongs to another
-  /// call, is too old or was used before.
+  /// The state in `text`. Throws rpc::RpcError(invalid_params) if it was changed, belongs to
+  /// another call, is too old or was used before.
   Json open(const std::string& text, const std::string& binding);
 
  private:

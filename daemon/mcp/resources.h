@@ -21,8 +21,8 @@ namespace selfagent::mcp {
 struct ResourceContents {
   std::string mime;
   std::string text;
-  EncodedImagePtr image;               ///< sent as a blob
-  std::optional<std::string> blob;     ///< bytes that are no text
+  EncodedImagePtr image;            ///< sent as a blob
+  std::optional<std::string> blob;  ///< bytes that are no text
 };
 
 /// The values of a template's variables in a URI, percent-decoded.
@@ -30,8 +30,8 @@ using Variables = std::map<std::string, std::string>;
 
 /// Proposes values that begin with what the client typed; `others` are the values that it knows of
 /// other arguments. May block.
-using Complete = std::function<std::vector<std::string>(const std::string& typed,
-                                                        const Variables& others)>;
+using Complete =
+    std::function<std::vector<std::string>(const std::string& typed, const Variables& others)>;
 
 /// Something that runs as long as somebody wants to hear of changes.
 class Watch {
@@ -46,7 +46,7 @@ struct Resource {
   std::string name;
   std::string title;
   std::string description;
-  std::string mime;  ///< "" if it differs
+  std::string mime;                              ///< "" if it differs
   std::set<Profile> profiles = {Profile::full};  ///< who may read it
   /// Blocks. Throws Error(not_found) if there is nothing at `uri`.
   std::function<ResourceContents(const std::string& uri, const Variables&, const std::stop_token&)>

@@ -30,8 +30,7 @@ Json describe(const Tool& tool) {
 
 const std::string& required_string(const Json& object, const char* member, const char* what) {
   if (!object.is_object() || !object.contains(member) || !object[member].is_string()) {
-    throw RpcError(rpc::invalid_params,
-                   std::string(what) + " needs \"" + member + "\", a string");
+    throw RpcError(rpc::invalid_params, std::string(what) + " needs \"" + member + "\", a string");
   }
   return object[member].get_ref<const std::string&>();
 }
@@ -99,8 +98,7 @@ Json Server::discover() const {
           {"instructions", options_.identity.instructions}};
 }
 
-Json Server::list(const std::string& method, const Json& params,
-                  const Principal& principal) const {
+Json Server::list(const std::string& method, const Json& params, const Principal& principal) const {
   const size_t size = options_.page_size;
   if (method == "resources/list") {
     return page("resources", resources_.list(false, principal), params, size);
@@ -154,8 +152,8 @@ Json Server::complete(const Json& params, const Principal& principal) const {
   if (!known) {
     throw RpcError(rpc::invalid_params, "there is no argument \"" + name.substr(0, 100) + "\"");
   }
-  auto values = complete != nullptr && *complete ? (*complete)(typed, others)
-                                                 : std::vector<std::string>{};
+  auto values =
+      complete != nullptr && *complete ? (*complete)(typed, others) : std::vector<std::string>{};
   const size_t total = values.size();
   if (total > most_completions) values.resize(most_completions);
   return {{"completion",

@@ -18,7 +18,8 @@ namespace selfagent {
 class ControlSocket {
  public:
   /// Whoever connects is `owner`, who lives as long as the socket; calls by a tool's own name are
-  /// the operator's, and need nobody's approval. Replaces a stale socket file; throws Error(conflict) if a living daemon answers there.
+  /// the operator's, and need nobody's approval. Replaces a stale socket file; throws
+  /// Error(conflict) if a living daemon answers there.
   ControlSocket(asio::io_context& io, std::filesystem::path path, mcp::Server& server,
                 const Principal& owner);
   ~ControlSocket();

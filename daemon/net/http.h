@@ -26,13 +26,12 @@ struct HttpRequest {
   std::string path;    ///< decoded, without the query
   std::string query;   ///< raw
   std::string body;
-  std::string peer;                             ///< address of the client, for the log-in delay
+  std::string peer;                             ///< address of the client, for FailedLogins
   std::map<std::string, std::string> headers;   ///< names in lower case
   std::map<std::string, std::string> captures;  ///< parts of the path, e.g. "id"
   /// Who asks, valid for the daemon's life; null for a stranger at an open door. With --no-auth it
   /// is the owner.
   std::shared_ptr<const Principal> principal;
-  bool by_token = false;  ///< authenticated by the Authorization header, not by a cookie
 
   /// The header `name` (lower case), "" if absent.
   const std::string& header(const std::string& name) const;

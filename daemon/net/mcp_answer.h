@@ -2,9 +2,9 @@
 // is not.
 //
 // The stream opens at once for tools that may be long, otherwise when the first notification comes
-// or after a second. A comment every 15 s keeps it alive. In a legacy session of revision 2025-11-25
-// it survives its connection: every event has an id, and a GET with Last-Event-ID goes on after it.
-// Source: MCP 2025-11-25 and 2026-07-28, Streamable HTTP.
+// or after a second. A comment every 15 s keeps it alive. In a legacy session of revision
+// 2025-11-25 it survives its connection: every event has an id, and a GET with Last-Event-ID goes
+// on after it. Source: MCP 2025-11-25 and 2026-07-28, Streamable HTTP.
 #pragma once
 
 #include <functional>

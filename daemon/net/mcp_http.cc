@@ -39,7 +39,11 @@ std::string decoded(const std::string& value) {
   if (text.size() < begin.size() + end.size() || !text.starts_with(begin) || !text.ends_with(end)) {
     return std::string(text);
   }
-  return base64_decode(text.substr(begin.size(), text.size() - begin.size() - end.size()));
+  const auto encoded = text.substr(begin.size(), text.size() - begin.size() - end.size());
+  if (encoded.size() % 4 != 0) {
+    throw Error(ErrorCode::invalid_argument, "not valid base64: its padding is missing");
+  }
+  return base64_decode(encoded);
 }
 
 // The header says what the body says, or RpcError(header_mismatch).
@@ -119,10 +123,10 @@ struct Through : rpc::Service {
 };
 
 HttpResponse not_found(const HttpRequest& http) {
-  return error_answer(404, nullptr,
-                      RpcError(-32001, "Session not found: \"" +
-                                           http.header("mcp-session-id").substr(0, 100) +
-                                           "\" has ended or is another token's: initialize again"));
+  return error_answer(
+      404, nullptr,
+      RpcError(-32001, "Session not found: \"" + http.header("mcp-session-id").substr(0, 100) +
+                           "\" has ended or is another token's: initialize again"));
 }
 
 HttpResponse not_served(const char* what) {
@@ -209,8 +213,7 @@ McpEndpoint::Channel McpEndpoint::open_channel(const HttpRequest& http,
                                                const rpc::Request& first, McpSession* session,
                                                std::function<void()> gone) {
   McpAnswer::Options options;
-  options.may_stream =
-      !first.notification && may_take_long(first.method) && accepts_stream(http);
+  options.may_stream = !first.notification && may_take_long(first.method) && accepts_stream(http);
   if (options.may_stream && first.method == "tools/call" && first.params.is_object()) {
     const Json name = first.params.value("name", Json());
     const Tool* tool =
@@ -277,19 +280,18 @@ void McpEndpoint::post_modern(const HttpRequest& http, rpc::Request request,
   }
   const Channel channel = open_channel(http, responder, request, nullptr, gone);
   const bool notification = request.notification;
-  connection->handle(
-      std::move(request), channel.exchange,
-      [reply = channel.answer, id, notification](rpc::Outcome outcome) {
-        if (notification) return reply->finish({202, {}, ""});
-        if (const auto* error = std::get_if<RpcError>(&outcome)) {
-          const int status = error->code == rpc::method_not_found      ? 404
-                             : error->code == mcp::missing_capability ? 400
-                                                                      : 200;
-          return reply->finish(error_answer(status, id, *error));
-        }
-        reply->finish(
-            HttpResponse::json_text(200, rpc::result_message(id, std::get<std::string>(outcome))));
-      });
+  connection->handle(std::move(request), channel.exchange,
+                     [reply = channel.answer, id, notification](rpc::Outcome outcome) {
+                       if (notification) return reply->finish({202, {}, ""});
+                       if (const auto* error = std::get_if<RpcError>(&outcome)) {
+                         const int status = error->code == rpc::method_not_found     ? 404
+                                            : error->code == mcp::missing_capability ? 400
+                                                                                     : 200;
+                         return reply->finish(error_answer(status, id, *error));
+                       }
+                       reply->finish(HttpResponse::json_text(
+                           200, rpc::result_message(id, std::get<std::string>(outcome))));
+                     });
 }
 
 void McpEndpoint::begin_session(const HttpRequest& http, rpc::Request request,

@@ -47,8 +47,7 @@ class McpEndpoint {
                        const rpc::Request& first, McpSession* session, std::function<void()> gone);
   void post_modern(const HttpRequest& http, rpc::Request request, const ResponderPtr& responder);
   void post_legacy(const HttpRequest& http, rpc::Incoming incoming, const ResponderPtr& responder);
-  void begin_session(const HttpRequest& http, rpc::Request request,
-                     const ResponderPtr& responder);
+  void begin_session(const HttpRequest& http, rpc::Request request, const ResponderPtr& responder);
   void check_headers(const HttpRequest& http, const rpc::Request& request) const;
   void tick();
 

@@ -64,27 +64,27 @@ void serve_web_socket(const HttpRequest& request, const ResponderPtr& responder,
 }  // namespace
 
 void add_rpc_routes(Router& router, mcp::Server& server, McpEndpoint& mcp) {
-  router.add("POST", "/mcp", Access::token,
+  router.add("POST", "/mcp", Access::tools,
              [&mcp](const HttpRequest& request, const ResponderPtr& responder) {
                mcp.post(request, responder);
              });
   // Claude Code opens its WebSocket at whatever URL it was given, often /mcp.
-  router.add("GET", "/mcp", Access::token,
+  router.add("GET", "/mcp", Access::tools,
              [&mcp, &server](const HttpRequest& request, const ResponderPtr& responder) {
                if (responder->wants_web_socket()) {
                  return serve_web_socket(request, responder, server);
                }
                mcp.get(request, responder);
              });
-  router.add("DELETE", "/mcp", Access::token,
+  router.add("DELETE", "/mcp", Access::tools,
              [&mcp](const HttpRequest& request, const ResponderPtr& responder) {
                mcp.end_session(request, responder);
              });
-  router.add("POST", "/rpc", Access::token,
+  router.add("POST", "/rpc", Access::tools,
              [&server](const HttpRequest& request, const ResponderPtr& responder) {
                serve_rpc_post(request, responder, server);
              });
-  router.add("GET", "/ws", Access::token,
+  router.add("GET", "/ws", Access::tools,
              [&server](const HttpRequest& request, const ResponderPtr& responder) {
                serve_web_socket(request, responder, server);
              });

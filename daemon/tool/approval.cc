@@ -38,7 +38,7 @@ Json elicitation(const std::string& message) {
                  {{"type", "boolean"},
                   {"title", "Approve"},
                   {"description", "Yes lets this one call run; no refuses it."}}}}},
-              {"required", {"approve"}}}}}}};
+              {"required", Json::array({"approve"})}}}}}};
 }
 
 }  // namespace

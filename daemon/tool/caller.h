@@ -22,11 +22,11 @@ using CallOutcome = std::variant<std::string, ParameterError, InputRequired, Cap
 /// One call as a client makes it.
 struct CallRequest {
   Json arguments;
-  std::string client;              ///< see ToolContext
-  const Principal* principal;      ///< never null; lives as long as the daemon
+  std::string client;                ///< see ToolContext
+  const Principal* principal;        ///< never null; lives as long as the daemon
   std::shared_ptr<ClientLink> link;  ///< null: the client cannot be asked
-  std::stop_token stop;            ///< the client cancels
-  ProgressSink progress;           ///< may be empty; called on any thread, one call at a time
+  std::stop_token stop;              ///< the client cancels
+  ProgressSink progress;             ///< may be empty; called on any thread, one call at a time
   /// The client is answered "still running" after this time; 0: it waits for the end.
   milliseconds foreground{0};
 };

@@ -71,8 +71,9 @@ bool RunningCall::abandon() {
 }
 
 std::string RunningCall::describe(Clock::time_point now) const {
-  return tool_ + (over_ ? " ended after " + seconds(over_at_ - started_)
-                        : " is still running after " + seconds(now - started_)) +
+  return tool_ +
+         (over_ ? " ended after " + seconds(over_at_ - started_)
+                : " is still running after " + seconds(now - started_)) +
          (over_ || last_message_.empty() ? "" : " (" + last_message_ + ")");
 }
 
@@ -164,9 +165,10 @@ Calls::CallPtr Calls::find(const std::string& id, const std::string& principal) 
     const std::lock_guard call_lock(call->mutex_);
     if (call->id_ == id && call->principal_ == principal) return call;
   }
-  throw Error(ErrorCode::not_found,
-              "there is no running or kept call \"" + id +
-                  "\": results are kept for an hour; call_result without an id lists what there is");
+  throw Error(
+      ErrorCode::not_found,
+      "there is no running or kept call \"" + id +
+          "\": results are kept for an hour; call_result without an id lists what there is");
 }
 
 ToolResult Calls::result(const std::string& id, const std::string& principal, milliseconds wait,

@@ -64,7 +64,7 @@ class RunningCall {
   mutable std::mutex mutex_;  // protects everything below
   std::condition_variable_any ended_;
   ProgressSink progress_;
-  Answer answer_;  // empty once the client is answered
+  Answer answer_;   // empty once the client is answered
   std::string id_;  // set when it goes to the background
   bool over_ = false;
   ToolResult result_;

@@ -16,8 +16,9 @@ namespace selfagent {
 /// Thrown by ClientLink to end a call that its client has to make again with the answers. Not an
 /// std::exception, so that no handler takes it for a failure.
 struct InputRequired {
-  Json requests;  ///< key -> {"method","params"}; may be empty: then only `state` goes to the client
-  Json state;     ///< comes back with the answers, see ClientLink::state()
+  Json
+      requests;  ///< key -> {"method","params"}; may be empty: then only `state` goes to the client
+  Json state;    ///< comes back with the answers, see ClientLink::state()
 };
 
 /// Thrown by ClientLink when the client did not declare what the call needs of it.
@@ -32,15 +33,15 @@ class ClientLink {
   /// True if the client declared `capability`: "elicitation", "sampling" or "roots".
   virtual bool can(const std::string& capability) const = 0;
 
-  /// The client's answers to `requests` (key -> {"method","params"}), by the same keys. Blocks until
-  /// they are there, or throws InputRequired; CapabilityMissing or Error(unavailable) for a question
-  /// of a kind that the client does not take; Error(cancelled) when the call is cancelled meanwhile.
-  /// `bound`: only answers to this very question count, asked for this very call; otherwise a client
-  /// may bring its answers unasked.
+  /// The client's answers to `requests` (key -> {"method","params"}), by the same keys. Blocks
+  /// until they are there, or throws InputRequired; CapabilityMissing or Error(unavailable) for a
+  /// question of a kind that the client does not take; Error(cancelled) when the call is cancelled
+  /// meanwhile. `bound`: only answers to this very question count, asked for this very call;
+  /// otherwise a client may bring its answers unasked.
   virtual Json ask(const Json& requests, bool bound) = 0;
 
-  /// What a previous round of this call left with InputRequired::state; null in the first round, and
-  /// always in the older era.
+  /// What a previous round of this call left with InputRequired::state; null in the first round,
+  /// and always in the older era.
   virtual Json state() const = 0;
 
   /// Sends a log message to the client, if it wants messages of this level. Source: MCP, Logging.

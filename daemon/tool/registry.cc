@@ -86,7 +86,8 @@ std::string result_json(const ToolResult& result) {
   }
   out += R"(],"isError":)";
   out += result.is_error ? "true" : "false";
-  if (!result.structured.is_null()) out += R"(,"structuredContent":)" + dump_json(result.structured);
+  if (!result.structured.is_null())
+    out += R"(,"structuredContent":)" + dump_json(result.structured);
   out += '}';
   return out;
 }

@@ -30,6 +30,21 @@ struct Annotations {
   bool open_world;
 };
 
+/// What a tool works on: profiles of tokens (tool/principal.h) are made of areas.
+enum class ToolArea {
+  desktop,  ///< the screen, pointer, keyboard, windows and clipboard
+  code,     ///< files and commands
+  both,     ///< runs commands and shows the screen: only for who may do both
+  any,      ///< neither: what is left of the caller's own calls
+};
+
+/// A member that must be given: leaving it out does not compile.
+template <class T>
+struct Required {
+  Required(T given) : value(std::move(given)) {}
+  T value;
+};
+
 /// One block of a result: text, a picture when `image` is set, or any other MCP content block.
 struct Content {
   std::string text;
@@ -88,7 +103,8 @@ struct Tool {
   std::string name;
   std::string title;
   std::string description;
-  Annotations annotations;
+  ToolArea area = ToolArea::both;
+  Annotations annotations{};
   Json input_schema;
   /// Of ToolResult::structured; null for tools without it.
   Json output_schema = nullptr;
@@ -105,6 +121,7 @@ struct ToolSpec {
   std::string name;
   std::string title;
   std::string description;
+  Required<ToolArea> area;
   Annotations annotations;
   ParamList<Args> params;
   Json output_schema = nullptr;
@@ -122,6 +139,7 @@ Tool make_tool(ToolSpec<Args> spec) {
   return {.name = std::move(spec.name),
           .title = std::move(spec.title),
           .description = std::move(spec.description),
+          .area = spec.area.value,
           .annotations = spec.annotations,
           .input_schema = params->schema(),
           .output_schema = std::move(spec.output_schema),

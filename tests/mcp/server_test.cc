@@ -20,6 +20,7 @@ void add_tools(Registry& registry) {
       .name = "echo",
       .title = "Echo",
       .description = "Says it again.",
+      .area = ToolArea::code,
       .annotations = {true, false, true, false},
       .params = {param("text", &EchoArgs::text, "What."),
                  param("times", &EchoArgs::times, "How often.").range(1, 3).optional()},
@@ -35,6 +36,7 @@ void add_tools(Registry& registry) {
       .name = "fail",
       .title = "Fail",
       .description = "Fails.",
+      .area = ToolArea::code,
       .annotations = {true, false, true, false},
       .params = {},
       .run = [](const NoArgs&, ToolContext&) -> ToolResult {
@@ -45,6 +47,7 @@ void add_tools(Registry& registry) {
       .name = "hang",
       .title = "Hang",
       .description = "Waits until it is cancelled.",
+      .area = ToolArea::code,
       .annotations = {true, false, true, false},
       .params = {},
       .run = [](const NoArgs&, ToolContext& context) -> ToolResult {
