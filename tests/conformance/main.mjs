@@ -30,6 +30,12 @@ if (!results.every(({ ok }) => ok)) {
   process.exitCode = 1;
 }
 
+// A client's complaint about one message can be hundreds of lines; all of it is in the logs.
+function oneLine(text) {
+  const line = text.replace(/\s+/g, " ");
+  return line.length > 1000 ? `${line.slice(0, 700)} … ${line.slice(-290)}` : line;
+}
+
 async function runSuite(suite) {
   const output = join(logs, suite.name);
   rmSync(output, { recursive: true, force: true });
@@ -45,7 +51,7 @@ async function runSuite(suite) {
     const result = judge(suite, output);
     if (code === null) result.problems.push("the suite did not end within 170 s");
     if (result.optional.length) console.log(`${suite.name}: not offered, not scored: ${result.optional.join(", ")}`);
-    for (const problem of result.problems) console.log(`${suite.name}: ${problem}`);
+    for (const problem of result.problems) console.log(`${suite.name}: ${oneLine(problem)}`);
     const ended = await daemon.stop();
     if (ended.code !== 0) console.log(`${suite.name}: the daemon ended with ${JSON.stringify(ended)}`);
     return { ...result, ok: result.ok && code === 0 && ended.code === 0 };

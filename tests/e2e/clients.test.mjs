@@ -57,7 +57,7 @@ for (const mode of ["legacy", "auto"]) {
   });
 }
 
-test("mcporter lists and calls from its configuration", async () => {
+test("mcporter lists and calls from its configuration", { timeout: 120_000 }, async () => {
   const config = join(environment.HOME, "mcporter.json");
   writeFileSync(config, JSON.stringify({ mcpServers: { box: { url: endpoint(), headers: box.daemon.bearer } }, imports: [] }));
   const modern = await walk(box, "mcporter", {
@@ -89,7 +89,7 @@ test("the AI SDK's tools work", async () => {
 });
 
 for (const era of ["legacy", "auto", "modern"]) {
-  test(`the Inspector finds nothing to complain about, era ${era}`, async () => {
+  test(`the Inspector finds nothing to complain about, era ${era}`, { timeout: 120_000 }, async () => {
     const inspect = (...args) => [
       "--cli", endpoint(), "--transport", "http", "--protocol-era", era, "--header", `Authorization: ${box.daemon.bearer.Authorization}`, ...args,
     ];
