@@ -91,6 +91,9 @@ Auth::Settings auth_settings(const Settings& settings, const Registry& tools) {
   std::vector<Token> others;
   if (!settings.token_file.empty()) {
     others = read_token_file(settings.token_file, tools, settings.token);
+    for (const auto& [hash, principal] : others) {
+      log::info("the token \"{}\" is {}", principal->name, to_string(principal->profile));
+    }
   }
   return {settings.no_auth ? "" : settings.token, settings.allowed_hosts, settings.allowed_origins,
           std::make_shared<Principal>(std::move(owner)), std::move(others)};

@@ -347,6 +347,7 @@ test("no token and no ticket is ever written down", async () => {
   }
   const log = box.daemon.output();
   assert.match(log, /had a wrong token \(5 in a row\)/);
+  assert.match(log, /the token "coder" is code-only/);
   assert.ok(answers.length > 500, `${answers.length} answers`);
   const used = new Set(tickets);
   assert.ok(used.size >= 5 && used.size === tickets.length);

@@ -32,9 +32,9 @@ Auth::Settings settings() {
   return made;
 }
 
-class World {
+class Served {
  public:
-  World() {
+  Served() {
     // Answers who asks.
     const HttpHandler ok = [](const HttpRequest& request, const ResponderPtr& responder) {
       responder->send({200, {}, request.principal ? request.principal->name : "a stranger"});
@@ -83,7 +83,7 @@ const std::string look = "Bearer look-look-look-look";
 }  // namespace
 
 TEST_CASE("which door opens to whom") {
-  World world;
+  Served served;
   struct Case {
     const char* method;
     const char* path;
@@ -106,25 +106,26 @@ TEST_CASE("which door opens to whom") {
   for (const auto& [method, path, stranger, look_only, full] : cases) {
     INFO(method << " " << path);
     const std::string type = "application/json";
-    CHECK(world.send(method, path, {{"content-type", type}}) == stranger);
-    if (stranger == 401) CHECK(world.last->header("WWW-Authenticate") == "Bearer");
-    CHECK(world.send(method, path, {{"content-type", type}, {"authorization", look}}) == look_only);
-    CHECK(world.send(method, path, {{"content-type", type}, {"authorization", owner}}) == full);
+    CHECK(served.send(method, path, {{"content-type", type}}) == stranger);
+    if (stranger == 401) CHECK(served.last->header("WWW-Authenticate") == "Bearer");
+    CHECK(served.send(method, path, {{"content-type", type}, {"authorization", look}}) ==
+          look_only);
+    CHECK(served.send(method, path, {{"content-type", type}, {"authorization", owner}}) == full);
   }
 }
 
 TEST_CASE("handlers know who asks") {
-  World world;
-  world.send("GET", "/mcp", {{"authorization", look}});
-  CHECK(world.last->answer.body == "eye");
-  world.send("GET", "/mcp", {{"authorization", owner}});
-  CHECK(world.last->answer.body == "owner");
-  world.send("GET", "/healthz");
-  CHECK(world.last->answer.body == "a stranger");
+  Served served;
+  served.send("GET", "/mcp", {{"authorization", look}});
+  CHECK(served.last->answer.body == "eye");
+  served.send("GET", "/mcp", {{"authorization", owner}});
+  CHECK(served.last->answer.body == "owner");
+  served.send("GET", "/healthz");
+  CHECK(served.last->answer.body == "a stranger");
 }
 
 TEST_CASE("a POST says that it carries JSON") {
-  World world;
+  Served served;
   struct Case {
     const char* path;
     const char* type;  // null: no such header
@@ -155,49 +156,49 @@ TEST_CASE("a POST says that it carries JSON") {
     INFO(path << " " << (type == nullptr ? "(none)" : type) << " \"" << body << "\"");
     std::map<std::string, std::string> headers{{"authorization", owner}};
     if (type != nullptr) headers["content-type"] = type;
-    CHECK(world.send("POST", path, headers, body) == status);
+    CHECK(served.send("POST", path, headers, body) == status);
   }
 }
 
 TEST_CASE("Host and Origin are checked before the login, and of a GET that anybody may make not") {
-  World world;
+  Served served;
   const std::map<std::string, std::string> evil_host{{"host", "evil.example"}};
   const std::map<std::string, std::string> evil_origin{{"origin", "http://evil.example"}};
   const std::map<std::string, std::string> null_origin{{"origin", "null"}};
   for (const auto& headers : {evil_host, evil_origin, null_origin}) {
     INFO(dump_json(Json(headers)));
-    CHECK(world.send("GET", "/healthz", headers) == 200);
-    CHECK(world.send("GET", "/.well-known/x", headers) == 200);
-    CHECK(world.send("POST", "/api/login", headers) == 403);
+    CHECK(served.send("GET", "/healthz", headers) == 200);
+    CHECK(served.send("GET", "/.well-known/x", headers) == 200);
+    CHECK(served.send("POST", "/api/login", headers) == 403);
     for (const char* method : {"GET", "POST", "DELETE", "PUT", "OPTIONS"}) {
-      CHECK(world.send(method, "/mcp", headers) == 403);
+      CHECK(served.send(method, "/mcp", headers) == 403);
     }
-    CHECK(world.send("GET", "/jobs", headers) == 403);
-    CHECK(world.send("GET", "/download/j-1", headers) == 403);
+    CHECK(served.send("GET", "/jobs", headers) == 403);
+    CHECK(served.send("GET", "/download/j-1", headers) == 403);
   }
 }
 
 TEST_CASE("the answer to a HEAD has no body, and 405 names what is served") {
-  World world;
-  CHECK(world.send("HEAD", "/mcp") == 401);
-  CHECK(world.last->answer.body == "");
-  CHECK(world.send("PUT", "/mcp", {{"authorization", owner}}) == 405);
-  CHECK(world.last->header("Allow") == "POST, GET, DELETE");
+  Served served;
+  CHECK(served.send("HEAD", "/mcp") == 401);
+  CHECK(served.last->answer.body == "");
+  CHECK(served.send("PUT", "/mcp", {{"authorization", owner}}) == 405);
+  CHECK(served.last->header("Allow") == "POST, GET, DELETE");
 }
 
 TEST_CASE("an error that a handler throws on the network thread is its answer") {
-  World world;
-  CHECK(world.send("GET", "/fails", {{"authorization", owner}}) == 409);
-  CHECK(world.last->answer.body == R"({"error":{"code":"conflict","message":"it is so"}})");
+  Served served;
+  CHECK(served.send("GET", "/fails", {{"authorization", owner}}) == 409);
+  CHECK(served.last->answer.body == R"({"error":{"code":"conflict","message":"it is so"}})");
 }
 
 TEST_CASE("tickets are for the paths whose routes take them") {
-  World world;
-  CHECK(world.router.ticket_patterns() == "/download/{id}");
-  CHECK(world.router.takes_ticket("/download/j-1"));
-  CHECK_FALSE(world.router.takes_ticket("/jobs"));
-  CHECK_FALSE(world.router.takes_ticket("/download"));
-  CHECK_FALSE(world.router.takes_ticket("/"));
+  Served served;
+  CHECK(served.router.ticket_patterns() == "/download/{id}");
+  CHECK(served.router.takes_ticket("/download/j-1"));
+  CHECK_FALSE(served.router.takes_ticket("/jobs"));
+  CHECK_FALSE(served.router.takes_ticket("/download"));
+  CHECK_FALSE(served.router.takes_ticket("/"));
 }
 
 }  // namespace selfagent

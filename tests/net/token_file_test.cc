@@ -9,7 +9,7 @@
 namespace selfagent {
 namespace {
 
-constexpr const char* owner_token = "owner-owner-owner-owner";
+constexpr const char* own_token = "owner-owner-owner-owner";
 
 struct NoArgs {};
 
@@ -27,12 +27,12 @@ Registry some_tools() {
   return tools;
 }
 
-class World {
+class TokenFolder {
  public:
   std::vector<Token> read(const std::string& text, mode_t mode = 0600) {
     scratch.write("tokens.json", text);
     REQUIRE(::chmod(path.c_str(), mode) == 0);
-    return read_token_file(path, tools, owner_token);
+    return read_token_file(path, tools, own_token);
   }
   /// The message of the refusal, without the file's name at its beginning.
   std::string refusal(const std::string& text, mode_t mode = 0600) {
@@ -58,8 +58,8 @@ std::string one(const std::string& members) { return R"({"tokens":[{)" + members
 }  // namespace
 
 TEST_CASE("a token file gives hashes, names, profiles and what a person must approve") {
-  World world;
-  const auto tokens = world.read(R"({"tokens":[
+  TokenFolder folder;
+  const auto tokens = folder.read(R"({"tokens":[
     {"name":"ci","token":"0123456789abcdef","profile":"look-only","approve":["shell","delete_file"]},
     {"name":"eye.2","sha256":"3465F6E6975BAA864CA957F0914ECDA9BF7EB601AC31AC20A5DC3D329279A843",
      "profile":"desktop-only"},
@@ -76,11 +76,11 @@ TEST_CASE("a token file gives hashes, names, profiles and what a person must app
   CHECK(tokens[2].principal->profile == Profile::code);
   CHECK(tokens[3].principal->profile == Profile::full);
   CHECK(tokens[3].principal->approve.empty());
-  CHECK(world.read(R"({"tokens":[]})").empty());
+  CHECK(folder.read(R"({"tokens":[]})").empty());
 }
 
 TEST_CASE("every mistake in a token file is named, and no token is") {
-  World world;
+  TokenFolder folder;
   struct Case {
     std::string text;
     std::string message;
@@ -135,7 +135,7 @@ TEST_CASE("every mistake in a token file is named, and no token is") {
   };
   for (const auto& [text, message] : cases) {
     INFO(text);
-    const std::string refusal = world.refusal(text);
+    const std::string refusal = folder.refusal(text);
     CHECK_THAT(refusal, Catch::Matchers::StartsWith(message));
     CHECK_THAT(refusal, !ContainsSubstring("123456789"));
     CHECK_THAT(refusal, !ContainsSubstring("owner-owner"));
@@ -143,40 +143,40 @@ TEST_CASE("every mistake in a token file is named, and no token is") {
 }
 
 TEST_CASE("a token file that others may use is refused with what to do") {
-  World world;
+  TokenFolder folder;
   const std::string good = one(R"("name":"ci","token":"0123456789abcdef","profile":"full")");
   for (const mode_t mode : {0644, 0640, 0604, 0620, 0601}) {
     INFO(std::oct << mode);
-    CHECK(world.refusal(good, mode) ==
-          ": others than its owner may use it: `chmod 600 " + world.path + "`");
+    CHECK(folder.refusal(good, mode) ==
+          ": others than its owner may use it: `chmod 600 " + folder.path + "`");
   }
-  CHECK(world.refusal(good, 0600) == "(accepted)");
-  CHECK(world.refusal(good, 0400) == "(accepted)");
+  CHECK(folder.refusal(good, 0600) == "(accepted)");
+  CHECK(folder.refusal(good, 0400) == "(accepted)");
 }
 
 TEST_CASE("a token file that is not there, not a file or too large is refused") {
-  World world;
+  TokenFolder folder;
   const auto message = [&](const std::string& path) -> std::string {
     try {
-      read_token_file(path, world.tools, owner_token);
+      read_token_file(path, folder.tools, own_token);
     } catch (const Error& error) {
       return error.what();
     }
     return "(accepted)";
   };
-  const std::string absent = world.scratch / "absent.json";
+  const std::string absent = folder.scratch / "absent.json";
   CHECK(message(absent) ==
         "the token file " + absent + " cannot be opened: No such file or directory");
-  CHECK(message(world.scratch.path()) ==
-        "the token file " + world.scratch.path().string() + ": it is not a regular file");
-  CHECK(world.refusal(std::string((1 << 20) + 1, ' ')) ==
+  CHECK(message(folder.scratch.path()) ==
+        "the token file " + folder.scratch.path().string() + ": it is not a regular file");
+  CHECK(folder.refusal(std::string((1 << 20) + 1, ' ')) ==
         ": it has 1048577 bytes, at most 1048576 are read");
   std::string many = R"({"tokens":[)";
   for (int i = 0; i <= 100; ++i) {
     many += (i == 0 ? "" : ",") + std::string(R"({"name":"n)") + std::to_string(i) +
             R"(","token":")" + sha256_hex(std::to_string(i)) + R"(","profile":"full"})";
   }
-  CHECK(world.refusal(many + "]}") == ": it has 101 tokens, at most 100 are allowed");
+  CHECK(folder.refusal(many + "]}") == ": it has 101 tokens, at most 100 are allowed");
 }
 
 TEST_CASE("tools that a person must approve exist") {
