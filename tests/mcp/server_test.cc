@@ -5,7 +5,7 @@ namespace selfagent {
 TEST_CASE("initialize echoes a known revision and offers the newest legacy one otherwise") {
   World world;
   const auto revision = [&](const std::string& asked) {
-    return fixture
+    return world
         .ask(R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" +
              asked +
              R"(","capabilities":{},"clientInfo":{"name":"t","version":"1"}}})")["result"]
