@@ -280,31 +280,30 @@ void McpEndpoint::post_modern(const HttpRequest& http, rpc::Request request,
   }
   const Channel channel = open_channel(http, responder, request, nullptr, gone);
   const bool notification = request.notification;
-  connection->handle(std::move(request), channel.exchange,
-                     [reply = channel.answer, id, notification](rpc::Outcome outcome) {
-                       if (notification) return reply->finish({202, {}, ""});
-                       if (const auto* error = std::get_if<RpcError>(&outcome)) {
-                         const int status = error->code == rpc::method_not_found     ? 404
-                                            : error->code == mcp::missing_capability ? 400
-                                                                                     : 200;
-                         return reply->finish(error_answer(status, id, *error));
-                       }
-                       reply->finish(HttpResponse::json_text(
-                           200, rpc::result_message(id, std::get<std::string>(outcome))));
-                     });
+  connection->handle(
+      std::move(request), channel.exchange,
+      [reply = channel.answer, id, notification](const rpc::Outcome& outcome) {
+        if (notification) return reply->finish({202, {}, ""});
+        if (const auto* error = std::get_if<RpcError>(&outcome)) {
+          const int status = error->code == rpc::method_not_found     ? 404
+                             : error->code == mcp::missing_capability ? 400
+                                                                      : 200;
+          return reply->finish(error_answer(status, id, *error));
+        }
+        reply->finish(HttpResponse::json_text(200, rpc::answer_message(id, outcome)));
+      });
 }
 
 void McpEndpoint::begin_session(const HttpRequest& http, rpc::Request request,
                                 const ResponderPtr& responder) {
   const McpSessionPtr session = sessions_.create(http.principal.get());
   const Json id = request.id;
-  session->connection()->handle(std::move(request), [&](rpc::Outcome outcome) {
+  session->connection()->handle(std::move(request), [&](const rpc::Outcome& outcome) {
     if (const auto* error = std::get_if<RpcError>(&outcome)) {
       sessions_.end(session->id(), session->principal());
       return responder->send(error_answer(200, id, *error));
     }
-    auto response =
-        HttpResponse::json_text(200, rpc::result_message(id, std::get<std::string>(outcome)));
+    auto response = HttpResponse::json_text(200, rpc::answer_message(id, outcome));
     response.headers.emplace_back("Mcp-Session-Id", session->id());
     responder->send(std::move(response));
   });
@@ -318,8 +317,9 @@ void McpEndpoint::post_legacy(const HttpRequest& http, rpc::Incoming incoming,
     session = sessions_.find(http.header("mcp-session-id"), *http.principal);
     if (!session) return responder->send(not_found(http));
   }
-  const rpc::Request first =
-      is_one(incoming, rpc::Message::Kind::request) ? incoming.messages[0].request : rpc::Request{};
+  static const rpc::Request none;
+  const rpc::Request& first =
+      is_one(incoming, rpc::Message::Kind::request) ? incoming.messages[0].request : none;
   const std::string agreed = session ? session->connection()->revision() : "";
   if (const auto problem = legacy_problem(version, agreed, incoming)) {
     return responder->send(error_answer(400, first.id, *problem));
