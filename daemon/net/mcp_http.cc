@@ -90,6 +90,11 @@ RpcError no_batches(const std::string& revision) {
 // The header of a legacy request is optional; if it is there it must fit the body.
 std::optional<RpcError> legacy_problem(const std::string& version, const std::string& agreed,
                                        const rpc::Incoming& incoming) {
+  for (const auto& message : incoming.messages) {
+    if (incoming.batch && mcp::has_envelope(message.request.params)) {
+      return no_batches(mcp::modern_revisions().front());
+    }
+  }
   if (contains(mcp::modern_revisions(), version)) {
     return RpcError(mcp::header_mismatch,
                     "Header mismatch: mcp-protocol-version is \"" + version +
@@ -99,14 +104,8 @@ std::optional<RpcError> legacy_problem(const std::string& version, const std::st
     return RpcError(-32000, "Bad Request: unsupported protocol version \"" + version +
                                 "\" (supported: " + all_revisions() + ")");
   }
-  if (!incoming.batch) return std::nullopt;
-  for (const auto& message : incoming.messages) {
-    if (mcp::has_envelope(message.request.params)) {
-      return no_batches(mcp::modern_revisions().front());
-    }
-  }
   for (const std::string& revision : {version, agreed}) {
-    if (revision >= "2025-06-18") return no_batches(revision);
+    if (incoming.batch && revision >= "2025-06-18") return no_batches(revision);
   }
   return std::nullopt;
 }
@@ -218,7 +217,9 @@ McpEndpoint::Channel McpEndpoint::open_channel(const HttpRequest& http,
     const Json name = first.params.value("name", Json());
     const Tool* tool =
         name.is_string() ? server_.caller().registry().find(name.get<std::string>()) : nullptr;
-    options.at_once = tool != nullptr && tool->long_running;
+    // A call that may end with a question gets the status of its error, if there is one.
+    options.at_once =
+        tool != nullptr && tool->long_running && !http.principal->approve.contains(tool->name);
   }
   options.gone = std::move(gone);
   if (session != nullptr && options.may_stream) options.stream_id = session->new_stream_id();
