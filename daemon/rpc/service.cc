@@ -82,7 +82,11 @@ void answer(Incoming incoming, const std::shared_ptr<Service>& service,
         answers->fill(i, result != nullptr ? result_message(id, *result)
                                            : error_message(id, std::get<RpcError>(outcome)));
       };
-      service->handle(std::move(message.request), std::move(done));
+      try {
+        service->handle(std::move(message.request), done);
+      } catch (const std::exception& error) {
+        done(RpcError(internal_error, "Internal error", {{"detail", error.what()}}));
+      }
     }
   }
 }
