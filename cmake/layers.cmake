@@ -32,6 +32,9 @@ endforeach()
 
 # tools/NAME.cc defines exactly `Tool NAME()`: a file whose function has another name fails to link.
 file(GLOB tool_sources CONFIGURE_DEPENDS tools/*.cc)
+# The eyes first: their order here is the order in which clients see them.
+list(REMOVE_ITEM tool_sources ${CMAKE_SOURCE_DIR}/tools/screenshot.cc)
+list(PREPEND tool_sources ${CMAKE_SOURCE_DIR}/tools/screenshot.cc)
 set(declarations "")
 set(entries "")
 foreach(source ${tool_sources})

@@ -38,6 +38,7 @@ Tool click() {
           "changed on the screen\" means that the click missed or the program ignores it: look "
           "again, do not repeat it blindly. Use key for shortcuts, drag to select or move things, "
           "count 2 for what opens by a double click.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = true},
       .params =

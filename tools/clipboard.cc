@@ -37,6 +37,7 @@ Tool clipboard() {
           "terminal); the quickest way to enter long text. Without text: returns the text on the "
           "clipboard; select something and press ctrl+c first to read it exactly, without reading "
           "pixels. Only text, no pictures or files. Whatever was on the clipboard is replaced.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = false, .destructive = false, .idempotent = true, .open_world = false},
       .params =

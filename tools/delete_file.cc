@@ -34,6 +34,7 @@ Tool delete_file() {
                      "recursive deletion fails or is cancelled half way, what was deleted before "
                      "stays deleted. Returns the full "
                      "path and how many entries went.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = false},
       .params =

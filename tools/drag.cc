@@ -38,6 +38,7 @@ Tool drag() {
           "for a straight line; add points where the way matters, for example a pause over a "
           "drop target. Waits until the screen comes to rest and returns what changed. For a drag "
           "that needs decisions on the way use mouse_button and move.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = true},
       .params =

@@ -74,6 +74,7 @@ Tool edit_file() {
                      "the call fails. Works on text up "
                      "to 16 MiB of any encoding. Returns the numbers of the changed lines. Use "
                      "write_file to create a file.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = false},
       .params =

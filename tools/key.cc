@@ -31,6 +31,7 @@ Tool key() {
           "del, pgup, pgdn, win, cmd). Modifiers are ctrl, shift, alt, altgr, super. For text use "
           "type. Waits until the screen comes to rest and returns what changed; an unknown name is "
           "refused with the nearest names before anything is pressed.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = true},
       .params =

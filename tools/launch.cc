@@ -118,6 +118,7 @@ Tool launch() {
           "what it wrote. Use shell for commands without a window and for finding out which "
           "programs are installed. A program that is already open is brought to the front by "
           "window; launching it again may open a second one.",
+      .area = ToolArea::both,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = true},
       .params =
@@ -136,6 +137,7 @@ Tool launch() {
                   .optional(),
               action_params(&Args::after),
           },
+      .long_running = true,
       .run = run,
   });
 }

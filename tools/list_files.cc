@@ -1,6 +1,8 @@
 // Lists a folder, or the files below it that fit a pattern.
+#include "base/utf8.h"
 #include "process/files.h"
 #include "process/glob.h"
+#include "schema/output.h"
 #include "tool/tool.h"
 
 namespace selfagent {
@@ -16,10 +18,23 @@ struct Args {
   std::string glob;
 };
 
+// 2026-07-28T09:41:00.123Z to the second.
+std::string changed_at(const FolderEntry& entry) {
+  return iso_time(static_cast<int64_t>(entry.info.st_mtim.tv_sec) * 1000).substr(0, 19) + "Z";
+}
+
+Json json_of(const FolderEntry& entry) {
+  Json json = {{"path", to_utf8(entry.path.string())},
+               {"kind", kind_of(entry.info.st_mode)},
+               {"bytes", S_ISREG(entry.info.st_mode) ? entry.info.st_size : 0},
+               {"changed", changed_at(entry)}};
+  if (!entry.link.empty()) json["link"] = to_utf8(entry.link);
+  if (!entry.problem.empty()) json["problem"] = entry.problem;
+  return json;
+}
+
 std::string line_of(const FolderEntry& entry) {
-  // 2026-07-28T09:41:00.123Z to the second.
-  const std::string time =
-      iso_time(static_cast<int64_t>(entry.info.st_mtim.tv_sec) * 1000).substr(0, 19) + "Z";
+  const std::string time = changed_at(entry);
   const mode_t mode = entry.info.st_mode;
   std::string size = S_ISREG(mode) ? std::to_string(entry.info.st_size) : kind_of(mode);
   size.insert(0, size.size() < 12 ? 12 - size.size() : 0, ' ');
@@ -51,10 +66,14 @@ ToolResult run(const Args& args, ToolContext& context) {
   size_t count = 0;
   size_t visited = 0;
   std::string lines;
+  Json entries = Json::array();
   files.walk(path, depth, context.stop, [&](const FolderEntry& entry) {
     if (++visited > most_visited) return false;
     if (args.glob.empty() || glob_matches(args.glob, entry.path.string())) {
-      if (++count <= most_shown) lines += "\n" + line_of(entry);
+      if (++count <= most_shown) {
+        lines += "\n" + line_of(entry);
+        entries.push_back(json_of(entry));
+      }
     }
     return !is_skipped(entry);
   });
@@ -63,7 +82,26 @@ ToolResult run(const Args& args, ToolContext& context) {
     text += "\n... " + std::to_string(count - most_shown) +
             " more: name a folder below, lower depth or give a glob";
   }
-  return ToolResult::text(text);
+  ToolResult result = ToolResult::text(text);
+  result.structured = {{"folder", to_utf8(path.string())},
+                       {"entries", std::move(entries)},
+                       {"count", count},
+                       {"complete", count <= most_shown && visited <= most_visited}};
+  return result;
+}
+
+Json output_schema() {
+  const Json entry =
+      object_schema({{"path", field("string", "Its path below the folder.")},
+                     {"kind", field("string", "file, folder, symlink, FIFO, socket or device.")},
+                     {"bytes", field("integer", "Size of a file, otherwise 0.")},
+                     {"changed", field("string", "Time of the last change, ISO 8601, UTC.")}},
+                    {{"link", field("string", "Where a symlink points.")},
+                     {"problem", field("string", "Why a folder could not be listed.")}});
+  return object_schema({{"folder", field("string", "The folder that was listed.")},
+                        {"entries", list_field(entry, "What is there, at most 500.")},
+                        {"count", field("integer", "How many there are.")},
+                        {"complete", field("boolean", "False if entries were left out.")}});
 }
 
 }  // namespace
@@ -82,6 +120,7 @@ Tool list_files() {
           "into neither .git nor node_modules (unless they are the path) nor through symlinks. At "
           "most 500 entries are "
           "shown, then their number. To search in the content of files use search_files.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
       .params =
@@ -99,6 +138,7 @@ Tool list_files() {
                     "with the name alone.")
                   .optional(),
           },
+      .output_schema = output_schema(),
       .run = run,
   });
 }

@@ -45,6 +45,7 @@ Tool mouse_button() {
           "mouse_button up). Use click and drag for everything else. Move the pointer first. "
           "Always release what you pressed; a button is also released when the connection that "
           "pressed it ends, or after a minute where there is no connection.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = true, .open_world = true},
       .params =

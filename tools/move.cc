@@ -26,6 +26,7 @@ Tool move() {
           "Moves the mouse pointer to (x, y) without clicking: for tooltips, menus that open when "
           "pointed at, and between mouse_button down and up. click, drag and scroll move the "
           "pointer themselves. Waits until the screen comes to rest and returns what changed.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = false, .destructive = false, .idempotent = true, .open_world = false},
       .params =

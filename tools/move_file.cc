@@ -31,6 +31,7 @@ Tool move_file() {
                      "folders of `to` are made. Between file systems it copies and then deletes. "
                      "To copy, use the shell tool "
                      "(cp -a). Returns both full paths.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = false},
       .params =

@@ -189,6 +189,7 @@ Tool read_file() {
                      "their type named; use the shell "
                      "tool for those, for files over 64 MiB and for /proc. To find a place in many "
                      "files use search_files.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
       .params =

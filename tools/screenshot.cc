@@ -81,6 +81,7 @@ Tool screenshot() {
           "screen positions. It does not wait for anything; after an action its screenshot "
           "parameter gives the picture of the settled screen in the same call. Not for reading "
           "long text: copy it, or use the shell.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
       .params =

@@ -38,6 +38,7 @@ Tool scroll() {
           "pixels each, so 5 to 10 is a page. Waits until the screen comes to rest and returns "
           "what changed; \"nothing changed\" usually means that the end is reached. With modifiers "
           "[\"ctrl\"] most programs zoom. key with Page_Down, Home or End is often quicker.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = false, .destructive = false, .idempotent = false, .open_world = false},
       .params =

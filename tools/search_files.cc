@@ -6,6 +6,7 @@
 #include "process/command.h"
 #include "process/files.h"
 #include "process/glob.h"
+#include "schema/output.h"
 #include "tool/tool.h"
 
 namespace selfagent {
@@ -45,6 +46,7 @@ class Matches {
   int count() const { return count_; }
   int files() const { return files_; }
   const std::string& text() const { return text_; }
+  const Json& list() const { return list_; }
 
  private:
   void take(std::string_view line) {
@@ -60,6 +62,11 @@ class Matches {
     const std::string_view shown = utf8_prefix(match, most_line_bytes);
     text_ += "\n" + to_utf8(path_) + ":" + to_utf8(shown) +
              (shown.size() < match.size() ? " [...]" : "");
+    const size_t colon = shown.find(':');
+    list_.push_back(
+        {{"path", to_utf8(path_)},
+         {"line", std::atoi(std::string(shown.substr(0, colon)).c_str())},
+         {"text", colon == std::string_view::npos ? "" : to_utf8(shown.substr(colon + 1))}});
     if (++count_ == args_.limit) full_();
   }
 
@@ -68,6 +75,7 @@ class Matches {
   std::string pending_;
   std::string path_;
   std::string text_;
+  Json list_ = Json::array();
   int count_ = 0;
   int files_ = 0;
 };
@@ -129,7 +137,24 @@ ToolResult run(const Args& args, ToolContext& context) {
   if (result.exit_code == 2 && matches.count() == 0 && !result.err.empty()) {
     throw Error(ErrorCode::invalid_argument, "grep says: " + to_utf8(result.err));
   }
-  return ToolResult::text(report(matches, result, path.string()));
+  ToolResult answer = ToolResult::text(report(matches, result, path.string()));
+  answer.structured = {{"searched", to_utf8(path.string())},
+                       {"matches", matches.list()},
+                       {"files", matches.files()},
+                       {"complete", !matches.is_full() && !result.timed_out}};
+  return answer;
+}
+
+Json output_schema() {
+  const Json match =
+      object_schema({{"path", field("string", "The file, relative to the folder searched.")},
+                     {"line", field("integer", "Number of the line, from 1.")},
+                     {"text", field("string", "The line, at most 300 bytes.")}});
+  return object_schema(
+      {{"searched", field("string", "The file or folder.")},
+       {"matches", list_field(match, "Line by line.")},
+       {"files", field("integer", "How many files have matches.")},
+       {"complete", field("boolean", "False if it stopped at limit or after 30 s.")}});
 }
 
 }  // namespace
@@ -149,6 +174,7 @@ Tool search_files() {
                      "stops at limit matches or after 30 s and says so. Use read_file with offset "
                      "to see the surroundings, and "
                      "list_files with glob to find files by name.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
       .params =
@@ -167,6 +193,7 @@ Tool search_files() {
               param("ignore_case", &Args::ignore_case, "Treat upper and lower case alike.")
                   .optional(),
           },
+      .output_schema = output_schema(),
       .run = run,
   });
 }

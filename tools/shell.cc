@@ -2,6 +2,7 @@
 #include "process/command.h"
 #include "process/output.h"
 #include "process/sandbox.h"
+#include "schema/output.h"
 #include "tool/tool.h"
 
 namespace selfagent {
@@ -30,14 +31,13 @@ std::string headline(const CommandResult& result) {
   return "exit code " + std::to_string(result.exit_code) + time;
 }
 
-std::string section(const char* name, const std::string& kept, uint64_t bytes, size_t room) {
-  if (bytes == 0) return std::string("\n") + name + ": (empty)";
-  std::string text = readable_output(kept, bytes, room);
-  if (!text.empty() && text.back() == '\n') text.pop_back();
+std::string section(const char* name, std::string text) {
+  if (text.empty()) return std::string("\n") + name + ": (empty)";
+  if (text.back() == '\n') text.pop_back();
   return std::string("\n") + name + ":\n" + text;
 }
 
-std::string report(const CommandResult& result) {
+ToolResult report(const CommandResult& result) {
   // A short stream leaves its room to the other.
   const size_t half = most_characters / 2;
   const size_t out_room =
@@ -52,9 +52,18 @@ std::string report(const CommandResult& result) {
         "\na background process still runs; what it writes to stdout and stderr from now on is "
         "lost";
   }
-  text += section("stdout", result.out, result.out_bytes, out_room);
-  text += section("stderr", result.err, result.err_bytes, err_room);
-  return text;
+  const std::string out = readable_output(result.out, result.out_bytes, out_room);
+  const std::string err = readable_output(result.err, result.err_bytes, err_room);
+  text += section("stdout", out) + section("stderr", err);
+  ToolResult answer = ToolResult::text(std::move(text));
+  answer.is_error = result.timed_out || result.cancelled;
+  answer.structured = {
+      {"exit_code", result.exit_code},        {"signal", result.signal},
+      {"timed_out", result.timed_out},        {"cancelled", result.cancelled},
+      {"elapsed_ms", result.elapsed.count()}, {"stdout", out},
+      {"stdout_bytes", result.out_bytes},     {"stderr", err},
+      {"stderr_bytes", result.err_bytes},     {"background_process", result.left_children}};
+  return answer;
 }
 
 ToolResult run(const Args& args, ToolContext& context) {
@@ -71,9 +80,21 @@ ToolResult run(const Args& args, ToolContext& context) {
                                               std::to_string(bytes) + " bytes of output");
   };
   const CommandResult result = run_command(context.sandbox, request, context.stop);
-  ToolResult answer = ToolResult::text(report(result));
-  answer.is_error = result.timed_out || result.cancelled;
-  return answer;
+  return report(result);
+}
+
+Json output_schema() {
+  return object_schema(
+      {{"exit_code", field("integer", "0 is success; -1 if it was killed.")},
+       {"signal", field("integer", "The signal that killed it, 0 for none.")},
+       {"timed_out", field("boolean", "It was killed at timeout_ms.")},
+       {"cancelled", field("boolean", "It was killed because the call was cancelled.")},
+       {"elapsed_ms", field("integer", "How long it ran, in milliseconds.")},
+       {"stdout", field("string", "As in the text: of a long output the middle is left out.")},
+       {"stdout_bytes", field("integer", "How much it wrote.")},
+       {"stderr", field("string", "As in the text: of a long output the middle is left out.")},
+       {"stderr_bytes", field("integer", "How much it wrote.")},
+       {"background_process", field("boolean", "It left a process that still runs.")}});
 }
 
 }  // namespace
@@ -100,6 +121,7 @@ Tool shell() {
                      "more than 30,000 characters of "
                      "output the middle is left out and its size named: send long output to a file "
                      "and read parts of it.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = true},
       .params =
@@ -120,6 +142,8 @@ Tool shell() {
               param("env", &Args::env, "Environment variables to add, as an object of strings.")
                   .optional(),
           },
+      .output_schema = output_schema(),
+      .long_running = true,
       .run = run,
   });
 }

@@ -32,6 +32,7 @@ Tool type() {
           "ctrl+v (ctrl+shift+v in a terminal) is quicker; for a file write_file is better. "
           "Nothing is ever skipped silently. Returns how many characters were sent and what "
           "changed on the screen, not whether the program took them: look.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = true},
       .params =

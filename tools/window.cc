@@ -64,6 +64,7 @@ Tool window() {
           "undoes maximize or minimize; move puts the top left of its frame at x, y; resize makes "
           "its inside width x height. Waits until the window manager has done it, at most 3 "
           "seconds, and returns what changed. Surer than clicking on title bars.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = true, .open_world = false},
       .params =

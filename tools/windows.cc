@@ -1,7 +1,7 @@
 // Lists the windows.
-#include <cstdio>
-
+#include "schema/output.h"
 #include "tool/tool.h"
+#include "tool/window_output.h"
 
 namespace selfagent {
 namespace {
@@ -10,9 +10,7 @@ struct Args {};
 
 std::string line(const Window& window) {
   const Rect& area = window.geometry;
-  char id[24];
-  std::snprintf(id, sizeof id, "0x%llx", static_cast<unsigned long long>(window.id));
-  std::string text = std::string(id) + " \"" + window.title + "\" class=" + window.window_class;
+  std::string text = window_id(window) + " \"" + window.title + "\" class=" + window.window_class;
   if (window.pid != 0) text += " pid=" + std::to_string(window.pid);
   text += " x=" + std::to_string(area.x) + " y=" + std::to_string(area.y) + " " +
           std::to_string(area.width) + "x" + std::to_string(area.height);
@@ -25,12 +23,16 @@ std::string line(const Window& window) {
 
 ToolResult run(const Args&, ToolContext& context) {
   const auto windows = context.desktop.windows().list();
-  if (windows.empty()) return ToolResult::text("there are no windows; launch starts a program");
+  Json list = Json::array();
   std::string text = std::to_string(windows.size()) + " windows, the topmost first:";
   for (auto window = windows.rbegin(); window != windows.rend(); ++window) {
     text += "\n" + line(*window);
+    list.push_back(window_json(*window));
   }
-  return ToolResult::text(std::move(text));
+  if (windows.empty()) text = "there are no windows; launch starts a program";
+  ToolResult result = ToolResult::text(std::move(text));
+  result.structured = {{"windows", std::move(list)}};
+  return result;
 }
 
 }  // namespace
@@ -45,9 +47,12 @@ Tool windows() {
           "active (gets typed text), minimized or maximized. Use it to find a window that is "
           "covered or minimized, and pass its id to window. Cheaper than a screenshot, but shows "
           "no contents; menus and tooltips are not in the list.",
+      .area = ToolArea::desktop,
       .annotations =
           {.read_only = true, .destructive = false, .idempotent = true, .open_world = false},
       .params = {},
+      .output_schema = object_schema(
+          {{"windows", list_field(window_schema(), "The windows, the topmost first.")}}),
       .run = run,
   });
 }

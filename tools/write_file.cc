@@ -56,6 +56,7 @@ Tool write_file() {
                      "and the shell tool for chmod or "
                      "to download something. Returns the full path, whether it was new, and the "
                      "number of bytes.",
+      .area = ToolArea::code,
       .annotations =
           {.read_only = false, .destructive = true, .idempotent = false, .open_world = false},
       .params =

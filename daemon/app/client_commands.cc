@@ -112,8 +112,8 @@ int call_tool_command(const Settings& settings, const CallCommand& command) {
   const Tool* tool = registry.find(command.tool);
   if (tool == nullptr) throw Error(ErrorCode::not_found, registry.unknown(command.tool));
   const Json arguments = tool_arguments(tool->name, tool->input_schema, command.words);
-  const Json answer = ControlClient(settings.control_socket())
-                          .request("tools/call", {{"name", tool->name}, {"arguments", arguments}});
+  // By its own name, not through tools/call: a person at a terminal waits for the end of the call.
+  const Json answer = ControlClient(settings.control_socket()).request(tool->name, arguments);
   if (answer.contains("error")) {
     throw Error(ErrorCode::invalid_argument, answer["error"].value("message", "unknown error"));
   }
@@ -146,7 +146,7 @@ int call_tool_command(const Settings& settings, const CallCommand& command) {
 int list_tools() {
   Registry registry;
   add_all_tools(registry);
-  for (const auto& [name, tool] : registry.tools()) {
+  for (const Tool& tool : registry.tools()) {
     print(usage(tool));
     print("    " + tool.description.substr(0, tool.description.find(". ") + 1));
   }

@@ -29,9 +29,27 @@ void add_serve_options(CLI::App& serve, Settings& settings) {
                    "where relative paths of the tools start (default: home of the sandbox user)");
   serve.add_option("--sandbox-user", settings.sandbox_user,
                    "run everything that tools do as this user (needs root)");
+  serve.add_option("--token-file", settings.token_file, "JSON file of more tokens with profiles")
+      ->envname("SELFAGENT_TOKEN_FILE");
+  serve
+      .add_option("--approve", settings.approve,
+                  "TOOL,TOOL: calls of these over MCP wait for a person's approval")
+      ->envname("SELFAGENT_APPROVE")
+      ->delimiter(',');
   serve.add_flag("--no-auth", settings.no_auth, "no token; only with a loopback address");
   serve.add_option("--allowed-host", settings.allowed_hosts, "a Host beside localhost");
   serve.add_option("--allowed-origin", settings.allowed_origins, "an Origin beside our own");
+  serve
+      .add_option_function<int>(
+          "--call-deadline",
+          [&settings](const int& seconds) {
+            settings.call_deadline = std::chrono::seconds(seconds);
+          },
+          "seconds after which an MCP call is answered \"still running\" and goes on in the "
+          "background; 0 never (default: 45)")
+      ->check(CLI::Range(0, 900));
+  serve.add_flag("--conformance", settings.conformance,
+                 "add the fixtures of the official MCP conformance suite; for tests only");
   serve.add_option("--log-level", settings.log_level, "debug, info, warn or error")
       ->capture_default_str();
   serve.add_option("--max-steps", settings.planner.max_steps, "model calls in one run")

@@ -12,9 +12,13 @@
 
 #include "base/log.h"
 #include "jobs/runner.h"
+#include "mcp/conformance.h"
+#include "mcp/desktop_prompts.h"
+#include "mcp/desktop_resources.h"
 #include "mcp/server.h"
 #include "net/control_socket.h"
 #include "net/event_stream.h"
+#include "net/job_resource.h"
 #include "net/job_routes.h"
 #include "net/page_routes.h"
 #include "net/rfb_bridge.h"
@@ -81,6 +85,20 @@ Sandbox::Settings sandbox_settings(const Settings& settings) {
   return {settings.sandbox_user, settings.workspace, settings.display};
 }
 
+Auth::Settings auth_settings(const Settings& settings, const Registry& tools) {
+  Principal owner;
+  owner.approve = existing_tools(settings.approve, tools, "--approve (SELFAGENT_APPROVE)");
+  std::vector<Token> others;
+  if (!settings.token_file.empty()) {
+    others = read_token_file(settings.token_file, tools, settings.token);
+    for (const auto& [hash, principal] : others) {
+      log::info("the token \"{}\" is {}", principal->name, to_string(principal->profile));
+    }
+  }
+  return {settings.no_auth ? "" : settings.token, settings.allowed_hosts, settings.allowed_origins,
+          std::make_shared<Principal>(std::move(owner)), std::move(others)};
+}
+
 }  // namespace
 
 // Members are in the order of their dependence: the last is destroyed first.
@@ -97,19 +115,19 @@ struct Daemon::State {
           return ToolContext{*desktop, sandbox, std::move(stop), deadline, "", &held};
         }),
         caller(fill(registry), pool, contexts),
+        mcp_server(caller, {identity(), settings.conformance, settings.call_deadline}),
         planner(registry, store, contexts, settings.model, settings.planner),
         runner(store, registry, sandbox,
                [this](const RunRequest& request, const std::stop_token& stop) {
                  return planner.run(request, stop);
                },
                contexts, {settings.data_dir, {}, settings.web_dir.parent_path()}),
-        auth({settings.no_auth ? "" : settings.token, settings.allowed_hosts,
-              settings.allowed_origins}),
+        auth(auth_settings(settings, registry)),
         router(auth, routes),
         streams(io, routes, store),
-        mcp_endpoint(io, caller, identity()),
+        mcp_endpoint(io, mcp_server),
         page(settings.web_dir),
-        control(io, settings.control_socket(), caller, identity()),
+        control(io, settings.control_socket(), mcp_server, *auth.owner()),
         server(io, {settings.address(), settings.port()},
                [this](HttpRequest request, const ResponderPtr& responder) {
                  router.handle(std::move(request), responder);
@@ -118,7 +136,8 @@ struct Daemon::State {
         lease_timer(io) {
     caller.on_client_gone([this](const std::string& client) { held.client_gone(client); });
     check_leases();
-    add_rpc_routes(router, caller, identity(), mcp_endpoint);
+    fill_mcp_server();
+    add_rpc_routes(router, mcp_server, mcp_endpoint);
     add_job_routes(router, runner, streams);
     add_page_routes(router, {auth, store, runner, routes, streams, [this] { return page_state(); },
                              [this] { return problems(); }});
@@ -133,11 +152,20 @@ struct Daemon::State {
     return registry;
   }
 
+  void fill_mcp_server() {
+    mcp_server.resources().add(mcp::screen_resource(*desktop));
+    mcp_server.resources().add(mcp::workspace_resource(sandbox));
+    mcp_server.resources().add(job_log_resource(runner));
+    mcp_server.prompts().add(mcp::operate_desktop_prompt());
+    mcp_server.prompts().add(mcp::run_coding_task_prompt(sandbox));
+    if (settings.conformance) mcp::add_conformance_fixtures(registry, mcp_server);
+  }
+
   static mcp::ServerIdentity identity() { return {"selfagent", version, instructions}; }
 
   Json page_state() {
     Json names = Json::array();
-    for (const auto& [name, tool] : registry.tools()) names.push_back(name);
+    for (const Tool& tool : registry.tools()) names.push_back(tool.name);
     Json screen = {{"available", false}, {"width", 0}, {"height", 0}, {"error", ""}};
     try {
       const Size size = desktop->screen().size();
@@ -238,6 +266,7 @@ struct Daemon::State {
   ContextFactory contexts;
   Registry registry;
   ToolCaller caller;
+  mcp::Server mcp_server;
   Planner planner;
   JobRunner runner;
   Auth auth;
@@ -267,6 +296,11 @@ Daemon::Daemon(Settings settings) {
     throw Error(ErrorCode::invalid_argument,
                 "--no-auth needs a loopback address, not " + settings.address() +
                     ": everyone who reaches the port could use the desktop");
+  }
+  if (settings.no_auth && !settings.token_file.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "--no-auth makes everybody the owner and --token-file tells them apart: give one "
+                "of the two");
   }
   if (!settings.no_auth) settings.token = load_token(settings.data_dir, settings.token);
   state_ = std::make_unique<State>(std::move(settings));

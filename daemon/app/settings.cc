@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/unique_fd.h"
+#include "net/token_file.h"
 
 namespace selfagent {
 
@@ -76,7 +77,7 @@ std::string load_token(const std::filesystem::path& data_dir, const std::string&
     if (!token.empty()) return token;
     token = random_hex(24);
   }
-  if (token.size() < 16 || token.find_first_of(" \t\r\n\"") != std::string::npos) {
+  if (!is_usable_token(token)) {
     throw Error(ErrorCode::invalid_argument,
                 "SELFAGENT_TOKEN must have at least 16 characters and no spaces or quotes: "
                 "`openssl rand -hex 24` makes a good one");

@@ -1,10 +1,12 @@
 // What the daemon is told at its start, by flags and by the environment.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "planner/planner.h"
 
@@ -15,16 +17,21 @@ constexpr const char* version = "0.1.0";
 struct Settings {
   std::string listen = "127.0.0.1:8080";  ///< ADDRESS:PORT; port 0 picks one
   std::string display = ":0";
-  std::filesystem::path data_dir;   ///< created with mode 0700
-  std::filesystem::path web_dir;    ///< the built page
-  std::string vnc_socket;           ///< Xvnc's -rfbunixpath, "" for no live view
-  std::filesystem::path workspace;  ///< "": HOME of the sandbox user
-  std::string sandbox_user;         ///< "": the daemon's own user
-  std::string token;                ///< "": kept in or generated into DATA_DIR/token
+  std::filesystem::path data_dir;    ///< created with mode 0700
+  std::filesystem::path web_dir;     ///< the built page
+  std::string vnc_socket;            ///< Xvnc's -rfbunixpath, "" for no live view
+  std::filesystem::path workspace;   ///< "": HOME of the sandbox user
+  std::string sandbox_user;          ///< "": the daemon's own user
+  std::string token;                 ///< "": kept in or generated into DATA_DIR/token
+  std::filesystem::path token_file;  ///< more tokens (net/token_file.h); "": none
+  std::vector<std::string> approve;  ///< tools whose calls by the owner's token a person approves
   bool no_auth = false;
   std::set<std::string> allowed_hosts;
   std::set<std::string> allowed_origins;
   std::string log_level = "info";
+  /// How long an MCP client waits for a tool before it is answered "still running"; 0: for ever.
+  std::chrono::seconds call_deadline{45};
+  bool conformance = false;  ///< adds the fixtures of the official MCP suite
   LlmSettings model;
   PlannerSettings planner;
 

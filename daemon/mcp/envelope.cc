@@ -42,6 +42,13 @@ void check_envelope(const Json& params) {
   }
 }
 
+const Json& client_capabilities(const Json& params) { return params["_meta"][capabilities_key]; }
+
+std::string wanted_log_level(const Json& params) {
+  const Json level = params["_meta"].value("io.modelcontextprotocol/logLevel", Json());
+  return level.is_string() ? level.get<std::string>() : "";
+}
+
 std::string named_revision(const Json& params) {
   return params["_meta"][version_key].get<std::string>();
 }

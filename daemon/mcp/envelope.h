@@ -12,7 +12,11 @@ namespace selfagent::mcp {
 
 // Error codes of the specification for this era.
 constexpr int header_mismatch = -32020;
+constexpr int missing_capability = -32021;
 constexpr int unsupported_version = -32022;
+
+// Where a notification says which subscriptions/listen it belongs to.
+constexpr const char* subscription_key = "io.modelcontextprotocol/subscriptionId";
 
 /// The revisions whose requests carry an envelope, newest first.
 const std::vector<std::string>& modern_revisions();
@@ -22,6 +26,13 @@ bool has_envelope(const Json& params);
 
 /// The members that every request needs, in form. Throws rpc::RpcError(invalid_params).
 void check_envelope(const Json& params);
+
+/// What the client of `params`, checked before, is capable of.
+const Json& client_capabilities(const Json& params);
+
+/// The least level of log messages that the client of `params` wants with this request, "" for
+/// none.
+std::string wanted_log_level(const Json& params);
 
 /// The revision that `params`, checked before, name.
 std::string named_revision(const Json& params);

@@ -1,20 +1,18 @@
-// The Model Context Protocol over any transport that carries JSON-RPC messages.
+// What all connections of the Model Context Protocol share: the registries and what they say of
+// the server. Filled at start, constant afterwards.
 //
 // Two eras. Legacy are the revisions that open with `initialize` (2024-11-05, 2025-03-26,
 // 2025-06-18, 2025-11-25). Modern is 2026-07-28: no initialize and no sessions, every request
-// carries its own envelope. Both are served from the same registry by the same code; what differs
+// carries its own envelope. Both are served from the same registries by the same code; what differs
 // is the frame around a result.
 #pragma once
 
-#include <functional>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <optional>
-#include <stop_token>
 #include <string>
 
-#include "rpc/service.h"
+#include "mcp/prompts.h"
+#include "mcp/request_state.h"
+#include "mcp/resources.h"
+#include "mcp/subscriptions.h"
 #include "tool/caller.h"
 
 namespace selfagent::mcp {
@@ -26,58 +24,54 @@ struct ServerIdentity {
   std::string instructions;  ///< at most 2 KB: clients cut it there
 };
 
-/// The legacy revisions, newest first.
-const std::vector<std::string>& legacy_revisions();
-
 enum class Era { legacy, modern };
 
-/// Sends a notification to the peer of a connection; called on any thread.
-using Notify = std::function<void(std::string message)>;
-
-/// One peer: a WebSocket, a stdio or control-socket stream, or a single HTTP request. Thread-safe.
-///
-/// Requests of a peer that went away are cancelled by close().
-class Connection : public rpc::Service, public std::enable_shared_from_this<Connection> {
+/// Thread-safe once it is filled.
+class Server {
  public:
   struct Options {
-    /// Tool names are methods too: plain JSON-RPC on /rpc, /ws and the control socket.
-    bool tool_methods = false;
-    /// Names the connection, "" on transports without one: what it holds is released when it ends.
-    std::string client;
-    /// The era of all requests. Left out, the first request decides for the connection, as the
-    /// specification says for streams.
-    std::optional<Era> era;
-    /// Progress notifications go here; empty on transports that cannot carry them.
-    Notify notify;
+    ServerIdentity identity;
+    /// Offers what only the fixtures of the conformance suite use: logging, listChanged.
+    bool conformance = false;
+    /// A call that runs longer is answered "still running" with an id; below the 60 s after which
+    /// most clients give up.
+    milliseconds foreground{45'000};
+    size_t page_size = 200;  ///< of every list: all there is, because some clients ask but once
   };
-  Connection(ToolCaller& caller, ServerIdentity identity, Options options);
+  Server(ToolCaller& caller, Options options);
 
-  void handle(rpc::Request request, rpc::Done done) override;
+  ToolCaller& caller() { return caller_; }
+  const Options& options() const { return options_; }
+  Resources& resources() { return resources_; }
+  Prompts& prompts() { return prompts_; }
+  RequestStates& states() { return states_; }
+  Subscriptions& subscriptions() { return subscriptions_; }
 
-  /// Cancels everything that runs for this peer and sends it nothing more.
-  void close();
+  /// The tool `name` if `principal` may call it. Throws rpc::RpcError(invalid_params) with the
+  /// nearest name.
+  const Tool& tool(const std::string& name, const Principal& principal) const;
+
+  /// Result of initialize; params of the request. Throws rpc::RpcError(invalid_params).
+  Json initialize(const Json& params) const;
+  /// Result of server/discover, without what every modern result has.
+  Json discover() const;
+  /// Results of tools/list, resources/list, resources/templates/list, prompts/list.
+  Json list(const std::string& method, const Json& params, const Principal& principal) const;
+  /// Result of completion/complete. May block. Throws rpc::RpcError(invalid_params).
+  Json complete(const Json& params, const Principal& principal) const;
 
  private:
-  Era era_of(const rpc::Request& request);
-  void handle_legacy(const rpc::Request& request, const rpc::Done& done);
-  void handle_modern(const rpc::Request& request, const rpc::Done& done);
-  std::string initialize(const Json& params) const;
-  std::string discover() const;
-  Json list_tools(const Json& params) const;
-  void call_named_tool(const rpc::Request& request, const rpc::Done& done);
-  /// `result` as a complete result of the modern era.
-  std::string complete(std::string_view result) const;
-  void call_tool(const std::string& name, Json arguments, const rpc::Request& request, bool plain,
-                 const rpc::Done& done);
-  void cancelled(const Json& params);
+  Json capabilities(Era era) const;
 
   ToolCaller& caller_;
-  const ServerIdentity identity_;
   const Options options_;
-  std::mutex mutex_;  // protects the members below
-  std::optional<Era> era_;
-  std::map<std::string, std::stop_source> running_;  // by the request id's JSON text
-  std::stop_source closed_;
+  Resources resources_;
+  Prompts prompts_;
+  RequestStates states_;
+  Subscriptions subscriptions_;
 };
+
+/// The legacy revisions, newest first.
+const std::vector<std::string>& legacy_revisions();
 
 }  // namespace selfagent::mcp

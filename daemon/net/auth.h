@@ -1,5 +1,5 @@
-// Who may talk to the daemon: the bearer token, the page's cookie, and the Host and Origin of every
-// request.
+// Who may talk to the daemon: tokens, the page's cookie, one-time tickets, and the Host and Origin
+// of every request.
 //
 // The cookie is not the token but a hash derived from it: it stays valid across restarts and cannot
 // be turned back. A foreign page cannot read answers (no CORS headers), but it could send requests
@@ -7,51 +7,74 @@
 // checks of Origin and Host stop that.
 #pragma once
 
-#include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
-#include "base/clock.h"
+#include "net/failed_logins.h"
 #include "net/http.h"
+#include "net/tickets.h"
+#include "net/token_file.h"
 
 namespace selfagent {
+
+/// Who may use a route.
+enum class Access {
+  open,    ///< Anybody; a GET by any Host: static page files, health.
+  tools,   ///< Any token or the cookie; what its holder may call is decided where tools are called.
+  full,    ///< A token of the profile full, or the cookie.
+  ticket,  ///< The same, or a one-time ticket: what a browser opens without headers.
+};
 
 /// Network thread only.
 class Auth {
  public:
   struct Settings {
-    std::string
-        token;  ///< "" with --no-auth: then every request with a good Host and Origin passes
+    std::string token;  ///< the owner's; "" with --no-auth: then everybody is the owner
     std::set<std::string> allowed_hosts;    ///< host names beside localhost and loopback addresses
     std::set<std::string> allowed_origins;  ///< whole origins, e.g. "https://desk.example.org"
+    std::shared_ptr<const Principal> owner = std::make_shared<Principal>();
+    std::vector<Token> others = {};  ///< see read_token_file
   };
-  explicit Auth(Settings settings);
+  explicit Auth(Settings settings, const Now& now = &Clock::now);
 
   /// The answer to a request with a foreign Host or Origin (403), or nothing. Sets
-  /// request.by_token.
+  /// request.principal if the request has a token: such a request may come by any Host.
   std::optional<HttpResponse> refuse_origin(HttpRequest& request) const;
 
-  /// The answer to a request without the token or cookie (401), or nothing.
-  std::optional<HttpResponse> refuse_stranger(const HttpRequest& request) const;
+  /// The answer to a request that `access` does not let in, or nothing. Call after refuse_origin;
+  /// sets request.principal. A stranger gets 401, a token of a smaller profile 403. Whoever goes on
+  /// sending wrong tokens gets 429 (see FailedLogins); a right one passes always, so that nobody
+  /// can lock others out. A ticket is used up.
+  std::optional<HttpResponse> refuse_stranger(HttpRequest& request, Access access);
 
-  /// POST /api/login {"token"}: sets the cookie. Wrong tokens are slowed down: after 5 in a row
-  /// from one address, that address waits (429) for 1 s, doubling up to 60 s.
+  /// POST /api/login {"token"}: sets the cookie for a token of the profile full. Wrong tokens count
+  /// as in refuse_stranger.
   HttpResponse login(const HttpRequest& request);
   HttpResponse logout() const;
 
+  /// POST /api/ticket: the answer with a ticket for a GET of `path`, in the name of `request`.
+  HttpResponse issue_ticket(const HttpRequest& request, const std::string& path);
+
+  /// Who comes in by other doors: the control socket.
+  const std::shared_ptr<const Principal>& owner() const { return settings_.owner; }
+
  private:
-  struct Failures {
-    int count = 0;
-    Clock::time_point blocked_until{};
+  struct Known {
+    Token token;
+    std::string cookie;  // "" if the page is closed to it
   };
-  bool bearer(const HttpRequest& request) const;
-  bool cookie(const HttpRequest& request) const;
+  const Known* holder_of(std::string_view token) const;
+  std::shared_ptr<const Principal> by_cookie(const HttpRequest& request) const;
   bool host_allowed(const std::string& host) const;
+  HttpResponse wrong_token(const HttpRequest& request, const std::string& message);
 
   const Settings settings_;
-  const std::string cookie_;
-  std::map<std::string, Failures> failures_;  // by peer address, at most 1,000
+  std::vector<Known> known_;  // constant after construction; empty with --no-auth
+  FailedLogins failures_;
+  Tickets tickets_;
 };
 
 }  // namespace selfagent

@@ -27,14 +27,17 @@ class LinePeer : public std::enable_shared_from_this<LinePeer> {
   LinePeer(stream_protocol::socket socket, asio::io_context& io)
       : socket_(std::move(socket)), io_(io) {}
 
-  void start(ToolCaller& caller, const mcp::ServerIdentity& identity) {
+  void start(mcp::Server& server, const Principal& owner) {
     mcp::Connection::Options options;
+    options.principal = &owner;
     options.tool_methods = true;
+    options.is_operator = true;
     options.client = random_hex(8);
-    options.notify = [weak = weak_from_this()](std::string text) {
+    options.exchange.answers = true;
+    options.exchange.notify = [weak = weak_from_this()](std::string text) {
       if (const auto self = weak.lock()) self->send(std::move(text));
     };
-    connection_ = std::make_shared<mcp::Connection>(caller, identity, options);
+    connection_ = std::make_shared<mcp::Connection>(server, options);
     read();
   }
 
@@ -129,12 +132,12 @@ bool may_connect(int fd) {
 }  // namespace
 
 struct ControlSocket::State : std::enable_shared_from_this<State> {
-  State(asio::io_context& io_context, std::filesystem::path socket_path, ToolCaller& tool_caller,
-        mcp::ServerIdentity server_identity)
+  State(asio::io_context& io_context, std::filesystem::path socket_path, mcp::Server& mcp_server,
+        const Principal& its_owner)
       : io(io_context),
         path(std::move(socket_path)),
-        caller(tool_caller),
-        identity(std::move(server_identity)),
+        server(mcp_server),
+        owner(its_owner),
         acceptor(io_context) {}
 
   void accept() {
@@ -145,7 +148,7 @@ struct ControlSocket::State : std::enable_shared_from_this<State> {
             auto peer = std::make_shared<LinePeer>(std::move(socket), self->io);
             std::erase_if(self->peers, [](const auto& weak) { return weak.expired(); });
             self->peers.push_back(peer);
-            peer->start(self->caller, self->identity);
+            peer->start(self->server, self->owner);
           }
           self->accept();
         });
@@ -153,15 +156,15 @@ struct ControlSocket::State : std::enable_shared_from_this<State> {
 
   asio::io_context& io;
   std::filesystem::path path;
-  ToolCaller& caller;
-  mcp::ServerIdentity identity;
+  mcp::Server& server;
+  const Principal& owner;
   stream_protocol::acceptor acceptor;
   std::vector<std::weak_ptr<LinePeer>> peers;
 };
 
-ControlSocket::ControlSocket(asio::io_context& io, std::filesystem::path path, ToolCaller& caller,
-                             mcp::ServerIdentity identity)
-    : state_(std::make_shared<State>(io, std::move(path), caller, std::move(identity))) {
+ControlSocket::ControlSocket(asio::io_context& io, std::filesystem::path path, mcp::Server& server,
+                             const Principal& owner)
+    : state_(std::make_shared<State>(io, std::move(path), server, owner)) {
   const stream_protocol::endpoint endpoint(state_->path.string());
   stream_protocol::socket probe(io);
   std::error_code no_answer;

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "mcp/server.h"
+#include "mcp/connection.h"
 
 namespace asio {
 class io_context;
@@ -17,9 +17,11 @@ namespace selfagent {
 /// needs no token.
 class ControlSocket {
  public:
-  /// Replaces a stale socket file; throws Error(conflict) if a living daemon answers there.
-  ControlSocket(asio::io_context& io, std::filesystem::path path, ToolCaller& caller,
-                mcp::ServerIdentity identity);
+  /// Whoever connects is `owner`, who lives as long as the socket; calls by a tool's own name are
+  /// the operator's, and need nobody's approval. Replaces a stale socket file; throws
+  /// Error(conflict) if a living daemon answers there.
+  ControlSocket(asio::io_context& io, std::filesystem::path path, mcp::Server& server,
+                const Principal& owner);
   ~ControlSocket();
 
   /// Closes the socket and every connection, and removes the file; network thread.

@@ -15,18 +15,23 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/percent.h"
 
 namespace selfagent {
+
+struct Principal;  // tool/principal.h
 
 struct HttpRequest {
   std::string method;  ///< upper case
   std::string path;    ///< decoded, without the query
   std::string query;   ///< raw
   std::string body;
-  std::string peer;                             ///< address of the client, for the log-in delay
+  std::string peer;                             ///< address of the client, for FailedLogins
   std::map<std::string, std::string> headers;   ///< names in lower case
   std::map<std::string, std::string> captures;  ///< parts of the path, e.g. "id"
-  bool by_token = false;  ///< authenticated by the Authorization header, not by a cookie
+  /// Who asks, valid for the daemon's life; null for a stranger at an open door. With --no-auth it
+  /// is the owner.
+  std::shared_ptr<const Principal> principal;
 
   /// The header `name` (lower case), "" if absent.
   const std::string& header(const std::string& name) const;
@@ -100,8 +105,5 @@ class Responder {
 
 using ResponderPtr = std::shared_ptr<Responder>;
 using HttpHandler = std::function<void(HttpRequest, ResponderPtr)>;
-
-/// "%41+b" -> "A b" (plus only in queries).
-std::string percent_decode(std::string_view text, bool plus_is_space);
 
 }  // namespace selfagent

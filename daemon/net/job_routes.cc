@@ -71,23 +71,26 @@ class FileSender : public std::enable_shared_from_this<FileSender> {
 }  // namespace
 
 void add_job_routes(Router& router, JobRunner& runner, EventStreams& streams) {
-  router.add_blocking("POST", "/schedule", Access::token, [&runner](const HttpRequest& request) {
+  router.add_blocking("POST", "/schedule", Access::full, [&runner](const HttpRequest& request) {
     return HttpResponse::json(202, {{"job_id", runner.submit(read_job(request)).id}});
   });
-  router.add_blocking("GET", "/jobs", Access::token, [&runner](const HttpRequest&) {
+  router.add_blocking("GET", "/jobs", Access::full, [&runner](const HttpRequest&) {
     Json list = Json::array();
     for (const auto& job : runner.list(listed_jobs)) list.push_back(job_json(job));
     return HttpResponse::json(200, {{"jobs", list}});
   });
-  router.add_blocking("GET", "/status/{id}", Access::token, [&runner](const HttpRequest& request) {
+  router.add_blocking("GET", "/status/{id}", Access::full, [&runner](const HttpRequest& request) {
     return HttpResponse::json(200, status_json(runner.status(request.captures.at("id"))));
   });
-  router.add_blocking("POST", "/cancel/{id}", Access::token, [&runner](const HttpRequest& request) {
-    const Job job = runner.cancel(request.captures.at("id"));
-    return HttpResponse::json(200, {{"job_id", job.id}, {"state", to_string(job.state)}});
-  });
+  router.add_blocking(
+      "POST", "/cancel/{id}", Access::full,
+      [&runner](const HttpRequest& request) {
+        const Job job = runner.cancel(request.captures.at("id"));
+        return HttpResponse::json(200, {{"job_id", job.id}, {"state", to_string(job.state)}});
+      },
+      Body::optional_json);
   router.add_streaming(
-      "GET", "/download/{id}", Access::token,
+      "GET", "/download/{id}", Access::ticket,
       [&runner](const HttpRequest& request, const ResponderPtr& responder) {
         ArchiveFile file = runner.archive(request.captures.at("id"), std::stop_token());
         auto stream = responder->stream(
@@ -96,7 +99,7 @@ void add_job_routes(Router& router, JobRunner& runner, EventStreams& streams) {
         std::make_shared<FileSender>(std::move(file), stream)->next();
       });
   router.add_streaming(
-      "GET", "/jobs/{id}/events", Access::token,
+      "GET", "/jobs/{id}/events", Access::ticket,
       [&runner, &streams](const HttpRequest& request, const ResponderPtr& responder) {
         EventQuery query;
         query.job_id = request.captures.at("id");

@@ -1,10 +1,10 @@
-// There is no session id and no GET stream (405), which every revision allows and every client
-// copes with. A legacy request needs no handshake. Source: MCP 2026-07-28 and 2025-11-25,
-// Streamable HTTP.
+// A legacy request needs neither handshake nor session; one that names a session belongs to it.
+// Source: MCP 2026-07-28 and 2025-11-25, Streamable HTTP.
 #include "net/mcp_http.h"
 
 #include <algorithm>
 #include <asio.hpp>
+#include <cctype>
 #include <chrono>
 
 #include "base/base64.h"
@@ -17,6 +17,11 @@ namespace selfagent {
 namespace {
 
 using rpc::RpcError;
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
 
 bool contains(const std::vector<std::string>& list, const std::string& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
@@ -34,7 +39,11 @@ std::string decoded(const std::string& value) {
   if (text.size() < begin.size() + end.size() || !text.starts_with(begin) || !text.ends_with(end)) {
     return std::string(text);
   }
-  return base64_decode(text.substr(begin.size(), text.size() - begin.size() - end.size()));
+  const auto encoded = text.substr(begin.size(), text.size() - begin.size() - end.size());
+  if (encoded.size() % 4 != 0) {
+    throw Error(ErrorCode::invalid_argument, "not valid base64: its padding is missing");
+  }
+  return base64_decode(encoded);
 }
 
 // The header says what the body says, or RpcError(header_mismatch).
@@ -51,31 +60,18 @@ void compare(const HttpRequest& http, const std::string& header, const std::stri
                                            ", the body says \"" + body + "\"");
 }
 
-// What the headers of a modern request repeat.
-void check_headers(const HttpRequest& http, const rpc::Request& request) {
-  const std::string revision = mcp::named_revision(request.params);
-  compare(http, "mcp-protocol-version", revision);
-  mcp::check_revision(revision);
-  compare(http, "mcp-method", request.method);
-  for (const auto& [method, member] :
-       {std::pair{"tools/call", "name"}, {"prompts/get", "name"}, {"resources/read", "uri"}}) {
-    if (request.method != method || !request.params.contains(member)) continue;
-    const Json& value = request.params[member];
-    if (value.is_string()) compare(http, "mcp-name", value.get<std::string>());
-  }
+bool is_one(const rpc::Incoming& incoming, rpc::Message::Kind kind) {
+  return !incoming.batch && incoming.messages.size() == 1 && incoming.messages[0].kind == kind;
 }
 
-bool is_one_request(const rpc::Incoming& incoming) {
-  return !incoming.batch && incoming.messages.size() == 1 &&
-         incoming.messages[0].kind == rpc::Message::Kind::request;
+bool accepts_stream(const HttpRequest& http) {
+  return http.header("accept").find("text/event-stream") != std::string::npos;
 }
 
-// Notifications go to the answer that `answering` will hold.
-template <class Answer>
-mcp::Notify notify_through(const std::shared_ptr<std::weak_ptr<Answer>>& answering) {
-  return [answering](const std::string& message) {
-    if (const auto answer = answering->lock()) answer->notify(message);
-  };
+// Calls that are worth a stream when they take long.
+bool may_take_long(const std::string& method) {
+  return method == "tools/call" || method == "resources/read" || method == "prompts/get" ||
+         method == "subscriptions/listen";
 }
 
 std::string all_revisions() {
@@ -86,8 +82,14 @@ std::string all_revisions() {
   return list;
 }
 
+RpcError no_batches(const std::string& revision) {
+  return RpcError(rpc::invalid_request, "Invalid Request",
+                  {{"detail", "revision " + revision + " has no batches: POST one message"}});
+}
+
 // The header of a legacy request is optional; if it is there it must fit the body.
-std::optional<RpcError> legacy_problem(const std::string& version, const rpc::Incoming& incoming) {
+std::optional<RpcError> legacy_problem(const std::string& version, const std::string& agreed,
+                                       const rpc::Incoming& incoming) {
   if (contains(mcp::modern_revisions(), version)) {
     return RpcError(mcp::header_mismatch,
                     "Header mismatch: mcp-protocol-version is \"" + version +
@@ -97,96 +99,79 @@ std::optional<RpcError> legacy_problem(const std::string& version, const rpc::In
     return RpcError(-32000, "Bad Request: unsupported protocol version \"" + version +
                                 "\" (supported: " + all_revisions() + ")");
   }
-  if (incoming.batch && version >= "2025-06-18") {
-    return RpcError(rpc::invalid_request, "Invalid Request",
-                    {{"detail", "revision " + version + " has no batches: POST one message"}});
+  if (!incoming.batch) return std::nullopt;
+  for (const auto& message : incoming.messages) {
+    if (mcp::has_envelope(message.request.params)) {
+      return no_batches(mcp::modern_revisions().front());
+    }
+  }
+  for (const std::string& revision : {version, agreed}) {
+    if (revision >= "2025-06-18") return no_batches(revision);
   }
   return std::nullopt;
 }
 
-}  // namespace
+// The requests of one POST to a connection that has others.
+struct Through : rpc::Service {
+  std::shared_ptr<mcp::Connection> connection;
+  mcp::Exchange exchange;
 
-// One answer on its way.
-class McpEndpoint::Answer : public std::enable_shared_from_this<Answer> {
- public:
-  Answer(ResponderPtr responder, bool may_stream, std::function<void()> gone)
-      : responder_(std::move(responder)), may_stream_(may_stream), gone_(std::move(gone)) {}
-
-  void notify(const std::string& message) {
-    const std::lock_guard lock(mutex_);
-    if (done_ || !may_stream_) return;
-    open();
-    write(event(message));
+  void handle(rpc::Request request, rpc::Done done) override {
+    connection->handle(std::move(request), exchange, std::move(done));
   }
-
-  void finish(HttpResponse response) {
-    const std::lock_guard lock(mutex_);
-    done_ = true;
-    if (!stream_) return responder_->send(std::move(response));
-    write(event(response.body));
-    stream_->end();
-  }
-
-  void tick(Clock::time_point now) {
-    const std::lock_guard lock(mutex_);
-    if (done_ || !may_stream_) return;
-    if (!stream_ && now - started_ >= patience) open();
-    if (stream_ && now - written_ >= keep_alive) write(":\n\n");
-  }
-
- private:
-  static constexpr auto patience = std::chrono::seconds(1);
-  static constexpr auto keep_alive = std::chrono::seconds(15);
-
-  static std::string event(const std::string& message) {
-    return "event: message\ndata: " + message + "\n\n";
-  }
-
-  void open() {
-    if (stream_) return;
-    stream_ = responder_->stream(200, {{"Content-Type", "text/event-stream"},
-                                       {"Cache-Control", "no-store"},
-                                       {"X-Accel-Buffering", "no"}});
-    if (gone_) stream_->on_closed(gone_);
-    write(":\n\n");  // sends the head: a client waits a minute for it
-  }
-
-  void write(std::string piece) {
-    stream_->write(std::move(piece));
-    written_ = Clock::now();
-  }
-
-  const ResponderPtr responder_;
-  const bool may_stream_;
-  const std::function<void()> gone_;
-  const Clock::time_point started_ = Clock::now();
-  std::mutex mutex_;  // protects the members below and the order of what is written
-  std::shared_ptr<Stream> stream_;
-  Clock::time_point written_;
-  bool done_ = false;
+  void on_response(const Json& body) override { connection->on_response(body); }
 };
+
+HttpResponse not_found(const HttpRequest& http) {
+  return error_answer(
+      404, nullptr,
+      RpcError(-32001, "Session not found: \"" + http.header("mcp-session-id").substr(0, 100) +
+                           "\" has ended or is another token's: initialize again"));
+}
+
+HttpResponse not_served(const char* what) {
+  auto response = HttpResponse::error(
+      405, "invalid_argument", std::string(what) + " needs the Mcp-Session-Id of initialize");
+  response.headers.emplace_back("Allow", "POST");
+  return response;
+}
+
+}  // namespace
 
 struct McpEndpoint::Ticker {
   explicit Ticker(asio::io_context& io) : timer(io) {}
   asio::steady_timer timer;
 };
 
-McpEndpoint::McpEndpoint(asio::io_context& io, ToolCaller& caller, mcp::ServerIdentity identity)
-    : caller_(caller), identity_(std::move(identity)), ticker_(std::make_unique<Ticker>(io)) {
+McpEndpoint::McpEndpoint(asio::io_context& io, mcp::Server& server)
+    : server_(server), sessions_(server), ticker_(std::make_unique<Ticker>(io)) {
   tick();
 }
 
 McpEndpoint::~McpEndpoint() = default;
 
-void McpEndpoint::stop() { ticker_->timer.cancel(); }
+void McpEndpoint::stop() {
+  ticker_->timer.cancel();
+  std::vector<std::weak_ptr<mcp::Connection>> listening;
+  {
+    const std::lock_guard lock(mutex_);
+    listening.swap(listening_);
+  }
+  for (const auto& weak : listening) {
+    if (const auto connection = weak.lock()) connection->close();
+  }
+  sessions_.end_all();
+}
 
 void McpEndpoint::tick() {
   ticker_->timer.expires_after(std::chrono::milliseconds(500));
   ticker_->timer.async_wait([this](const std::error_code& error) {
     if (error) return;
     const Clock::time_point now = Clock::now();
+    sessions_.tick(now);
     {
       const std::lock_guard lock(mutex_);
+      std::erase_if(listening_, [](const auto& weak) { return weak.expired(); });
       std::erase_if(answers_, [&](const auto& weak) {
         const auto answer = weak.lock();
         if (answer) answer->tick(now);
@@ -197,23 +182,70 @@ void McpEndpoint::tick() {
   });
 }
 
-std::shared_ptr<McpEndpoint::Answer> McpEndpoint::answer(const HttpRequest& request,
-                                                         const ResponderPtr& responder,
-                                                         const rpc::Request& call,
-                                                         std::function<void()> gone) {
-  const bool may_stream = call.method == "tools/call" && !call.notification &&
-                          request.header("accept").find("text/event-stream") != std::string::npos;
-  auto answer = std::make_shared<Answer>(responder, may_stream, std::move(gone));
-  if (may_stream) {
-    const std::lock_guard lock(mutex_);
-    answers_.push_back(answer);
+// What the headers of a modern request repeat.
+void McpEndpoint::check_headers(const HttpRequest& http, const rpc::Request& request) const {
+  const Json& params = request.params;
+  const std::string revision = mcp::named_revision(params);
+  compare(http, "mcp-protocol-version", revision);
+  mcp::check_revision(revision);
+  compare(http, "mcp-method", request.method);
+  for (const auto& [method, member] :
+       {std::pair{"tools/call", "name"}, {"prompts/get", "name"}, {"resources/read", "uri"}}) {
+    if (request.method != method || !params.contains(member)) continue;
+    if (params[member].is_string()) compare(http, "mcp-name", params[member].get<std::string>());
   }
-  return answer;
+  if (request.method != "tools/call" || !params.contains("name") || !params["name"].is_string()) {
+    return;
+  }
+  const Tool* tool = server_.caller().registry().find(params["name"].get<std::string>());
+  const Json arguments = params.value("arguments", Json());
+  if (tool == nullptr || !arguments.is_object()) return;
+  for (const auto& [name, schema] : tool->input_schema["properties"].items()) {
+    if (!schema.contains("x-mcp-header") || !arguments.contains(name)) continue;
+    const Json& value = arguments[name];
+    compare(http, "mcp-param-" + lower(schema["x-mcp-header"].get<std::string>()),
+            value.is_string() ? value.get<std::string>() : dump_json(value));
+  }
+}
+
+McpEndpoint::Channel McpEndpoint::open_channel(const HttpRequest& http,
+                                               const ResponderPtr& responder,
+                                               const rpc::Request& first, McpSession* session,
+                                               std::function<void()> gone) {
+  McpAnswer::Options options;
+  options.may_stream = !first.notification && may_take_long(first.method) && accepts_stream(http);
+  if (options.may_stream && first.method == "tools/call" && first.params.is_object()) {
+    const Json name = first.params.value("name", Json());
+    const Tool* tool =
+        name.is_string() ? server_.caller().registry().find(name.get<std::string>()) : nullptr;
+    options.at_once = tool != nullptr && tool->long_running;
+  }
+  options.gone = std::move(gone);
+  if (session != nullptr && options.may_stream) options.stream_id = session->new_stream_id();
+  Channel channel;
+  channel.answer = std::make_shared<McpAnswer>(responder, options);
+  if (!options.may_stream) return channel;
+  if (session != nullptr) session->keep(options.stream_id, channel.answer);
+  {
+    const std::lock_guard lock(mutex_);
+    answers_.push_back(channel.answer);
+  }
+  // The answer lives as long as the call; what is sent after it is dropped.
+  const std::weak_ptr<McpAnswer> weak = channel.answer;
+  channel.exchange.notify = [weak](const std::string& message) {
+    if (const auto answer = weak.lock()) answer->notify(message);
+  };
+  channel.exchange.answers = session != nullptr;
+  channel.exchange.release = [weak] {
+    if (const auto answer = weak.lock()) answer->release();
+  };
+  channel.answer->start();
+  return channel;
 }
 
 void McpEndpoint::post(const HttpRequest& request, const ResponderPtr& responder) {
   rpc::Incoming incoming = rpc::parse(request.body);
-  if (is_one_request(incoming)) {
+  if (is_one(incoming, rpc::Message::Kind::request)) {
     rpc::Request& only = incoming.messages[0].request;
     const std::string_view version = trim(request.header("mcp-protocol-version"));
     const bool modern_header = contains(mcp::modern_revisions(), std::string(version));
@@ -235,57 +267,104 @@ void McpEndpoint::post_modern(const HttpRequest& http, rpc::Request request,
   } catch (const RpcError& error) {
     return responder->send(error_answer(400, id, error));
   }
-  // The connection tells its answer of progress, the answer tells the connection of a hang-up.
-  auto answering = std::make_shared<std::weak_ptr<Answer>>();
   mcp::Connection::Options options;
+  options.principal = http.principal.get();
   options.era = mcp::Era::modern;
-  options.notify = notify_through(answering);
-  auto connection = std::make_shared<mcp::Connection>(caller_, identity_, options);
+  auto connection = std::make_shared<mcp::Connection>(server_, options);
   // In this era a client that hangs up has cancelled.
   const auto gone = [connection] { connection->close(); };
   responder->on_abandoned(gone);
-  const auto reply = answer(http, responder, request, gone);
-  *answering = reply;
+  if (request.method == "subscriptions/listen") {
+    const std::lock_guard lock(mutex_);
+    listening_.push_back(connection);
+  }
+  const Channel channel = open_channel(http, responder, request, nullptr, gone);
   const bool notification = request.notification;
-  connection->handle(std::move(request), [reply, id, notification](rpc::Outcome outcome) {
-    if (notification) return reply->finish({202, {}, ""});
+  connection->handle(std::move(request), channel.exchange,
+                     [reply = channel.answer, id, notification](rpc::Outcome outcome) {
+                       if (notification) return reply->finish({202, {}, ""});
+                       if (const auto* error = std::get_if<RpcError>(&outcome)) {
+                         const int status = error->code == rpc::method_not_found     ? 404
+                                            : error->code == mcp::missing_capability ? 400
+                                                                                     : 200;
+                         return reply->finish(error_answer(status, id, *error));
+                       }
+                       reply->finish(HttpResponse::json_text(
+                           200, rpc::result_message(id, std::get<std::string>(outcome))));
+                     });
+}
+
+void McpEndpoint::begin_session(const HttpRequest& http, rpc::Request request,
+                                const ResponderPtr& responder) {
+  const McpSessionPtr session = sessions_.create(http.principal.get());
+  const Json id = request.id;
+  session->connection()->handle(std::move(request), [&](rpc::Outcome outcome) {
     if (const auto* error = std::get_if<RpcError>(&outcome)) {
-      const int status = error->code == rpc::method_not_found ? 404 : 200;
-      return reply->finish(error_answer(status, id, *error));
+      sessions_.end(session->id(), session->principal());
+      return responder->send(error_answer(200, id, *error));
     }
-    reply->finish(
-        HttpResponse::json_text(200, rpc::result_message(id, std::get<std::string>(outcome))));
+    auto response =
+        HttpResponse::json_text(200, rpc::result_message(id, std::get<std::string>(outcome)));
+    response.headers.emplace_back("Mcp-Session-Id", session->id());
+    responder->send(std::move(response));
   });
 }
 
 void McpEndpoint::post_legacy(const HttpRequest& http, rpc::Incoming incoming,
                               const ResponderPtr& responder) {
   const std::string version(trim(http.header("mcp-protocol-version")));
-  const rpc::Request first =
-      is_one_request(incoming) ? incoming.messages[0].request : rpc::Request{};
-  for (const auto& message : incoming.messages) {
-    if (incoming.batch && mcp::has_envelope(message.request.params)) {
-      return responder->send(error_answer(
-          400, nullptr,
-          RpcError(rpc::invalid_request, "Invalid Request",
-                   {{"detail", "revision 2026-07-28 has no batches: POST one message"}})));
-    }
+  McpSessionPtr session;
+  if (!http.header("mcp-session-id").empty()) {
+    session = sessions_.find(http.header("mcp-session-id"), *http.principal);
+    if (!session) return responder->send(not_found(http));
   }
-  if (const auto problem = legacy_problem(version, incoming)) {
+  const rpc::Request first =
+      is_one(incoming, rpc::Message::Kind::request) ? incoming.messages[0].request : rpc::Request{};
+  const std::string agreed = session ? session->connection()->revision() : "";
+  if (const auto problem = legacy_problem(version, agreed, incoming)) {
     return responder->send(error_answer(400, first.id, *problem));
   }
-  auto answering = std::make_shared<std::weak_ptr<Answer>>();
-  mcp::Connection::Options options;
-  options.era = mcp::Era::legacy;
-  options.notify = notify_through(answering);
-  auto connection = std::make_shared<mcp::Connection>(caller_, identity_, options);
+  if (first.method == "initialize" && !first.notification) {
+    return begin_session(http, std::move(incoming.messages[0].request), responder);
+  }
+  if (!session && is_one(incoming, rpc::Message::Kind::response)) {
+    return responder->send(error_answer(
+        400, nullptr,
+        RpcError(rpc::invalid_request, "Invalid Request",
+                 {{"detail", "an answer belongs to a session: send its Mcp-Session-Id"}})));
+  }
+  auto through = std::make_shared<Through>();
+  if (session) {
+    through->connection = session->connection();
+  } else {
+    mcp::Connection::Options options;
+    options.principal = http.principal.get();
+    options.era = mcp::Era::legacy;
+    through->connection = std::make_shared<mcp::Connection>(server_, options);
+  }
   // A legacy client may hang up and go on: for it a disconnection is no cancellation.
-  const auto reply = answer(http, responder, first, {});
-  *answering = reply;
-  rpc::answer(std::move(incoming), connection, [reply](std::string text) {
+  const Channel channel = open_channel(http, responder, first, session.get(), {});
+  through->exchange = channel.exchange;
+  rpc::answer(std::move(incoming), through, [reply = channel.answer](std::string text) {
     if (text.empty()) return reply->finish({202, {}, ""});
     reply->finish(HttpResponse::json_text(200, std::move(text)));
   });
+}
+
+void McpEndpoint::get(const HttpRequest& request, const ResponderPtr& responder) {
+  if (request.header("mcp-session-id").empty() || !accepts_stream(request)) {
+    return responder->send(not_served("an event stream (Accept: text/event-stream)"));
+  }
+  const auto session = sessions_.find(request.header("mcp-session-id"), *request.principal);
+  if (!session) return responder->send(not_found(request));
+  session->listen(request, responder);
+}
+
+void McpEndpoint::end_session(const HttpRequest& request, const ResponderPtr& responder) {
+  const std::string& id = request.header("mcp-session-id");
+  if (id.empty()) return responder->send(not_served("DELETE"));
+  if (!sessions_.end(id, *request.principal)) return responder->send(not_found(request));
+  responder->send({204, {}, ""});
 }
 
 }  // namespace selfagent

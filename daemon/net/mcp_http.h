@@ -1,12 +1,14 @@
-// POST /mcp: MCP's Streamable HTTP, both eras.
+// /mcp: MCP's Streamable HTTP, both eras.
 #pragma once
 
 #include <memory>
 #include <mutex>
 #include <vector>
 
-#include "mcp/server.h"
+#include "mcp/connection.h"
 #include "net/http.h"
+#include "net/mcp_answer.h"
+#include "net/mcp_sessions.h"
 
 namespace asio {
 class io_context;
@@ -14,36 +16,47 @@ class io_context;
 
 namespace selfagent {
 
-/// Answers POSTs. The body decides the era, the headers only cross-check it. A call that is not
-/// done after a second, or that reports progress, is answered with an event stream if the client
-/// accepts one: a comment every 15 s keeps it alive, the result is its last event.
+/// Answers requests of clients that are logged in: request.principal is never null. The body of a
+/// POST decides the era, the headers only cross-check it. A legacy client may have a session or do
+/// without; a modern one has none.
 class McpEndpoint {
  public:
-  /// `caller` must outlive it.
-  McpEndpoint(asio::io_context& io, ToolCaller& caller, mcp::ServerIdentity identity);
+  /// `server` must outlive it.
+  McpEndpoint(asio::io_context& io, mcp::Server& server);
   ~McpEndpoint();
 
   /// Network thread.
   void post(const HttpRequest& request, const ResponderPtr& responder);
+  /// The event stream of a session: 405 without a session, 404 for an unknown one.
+  void get(const HttpRequest& request, const ResponderPtr& responder);
+  /// Ends a session: 204, 405 without one, 404 for an unknown one.
+  void end_session(const HttpRequest& request, const ResponderPtr& responder);
 
-  /// Opens and feeds no more streams; network thread.
+  /// Ends all streams and sessions; network thread.
   void stop();
 
  private:
-  class Answer;
   struct Ticker;
+  /// Where the messages for one POST go.
+  struct Channel {
+    McpAnswerPtr answer;
+    mcp::Exchange exchange;
+  };
 
-  std::shared_ptr<Answer> answer(const HttpRequest& request, const ResponderPtr& responder,
-                                 const rpc::Request& call, std::function<void()> gone);
+  Channel open_channel(const HttpRequest& http, const ResponderPtr& responder,
+                       const rpc::Request& first, McpSession* session, std::function<void()> gone);
   void post_modern(const HttpRequest& http, rpc::Request request, const ResponderPtr& responder);
   void post_legacy(const HttpRequest& http, rpc::Incoming incoming, const ResponderPtr& responder);
+  void begin_session(const HttpRequest& http, rpc::Request request, const ResponderPtr& responder);
+  void check_headers(const HttpRequest& http, const rpc::Request& request) const;
   void tick();
 
-  ToolCaller& caller_;
-  const mcp::ServerIdentity identity_;
+  mcp::Server& server_;
+  McpSessions sessions_;
   std::unique_ptr<Ticker> ticker_;
-  std::mutex mutex_;  // protects answers_
-  std::vector<std::weak_ptr<Answer>> answers_;
+  std::mutex mutex_;  // protects the members below
+  std::vector<std::weak_ptr<McpAnswer>> answers_;
+  std::vector<std::weak_ptr<mcp::Connection>> listening_;  // modern clients with a subscription
 };
 
 }  // namespace selfagent

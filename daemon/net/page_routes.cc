@@ -1,5 +1,7 @@
 #include "net/page_routes.h"
 
+#include <algorithm>
+#include <cctype>
 #include <mutex>
 
 #include "jobs/job_json.h"
@@ -118,29 +120,71 @@ void chat(const PageParts& parts, const HttpRequest& request, const ResponderPtr
   std::make_shared<ReplyLater>(parts, job.id, responder)->start();
 }
 
+// Clients that are refused look for OAuth in these places, and give up on anything but a 404.
+// Source: RFC 9728, RFC 8414, OpenID Connect Discovery; MCP 2025-11-25, Authorization.
+void add_well_known_routes(Router& router) {
+  for (const std::string name :
+       {"oauth-protected-resource", "oauth-authorization-server", "openid-configuration"}) {
+    for (const std::string& path :
+         {"/.well-known/" + name, "/.well-known/" + name + "/mcp", "/mcp/.well-known/" + name}) {
+      router.add(
+          "*", path, Access::open,
+          [](const HttpRequest& request, const ResponderPtr& responder) {
+            auto response = HttpResponse::error(
+                404, "not_found",
+                "there is no OAuth here: send \"Authorization: Bearer TOKEN\" (`selfagent token` "
+                "prints it)");
+            if (request.method == "HEAD") response.body.clear();
+            responder->send(std::move(response));
+          },
+          Body::any);
+    }
+  }
+}
+
+HttpResponse issue_ticket(const Router& router, Auth& auth, const HttpRequest& request) {
+  const std::string path = text_member(body_object(request, {"path"}), "path", true);
+  const bool plain = std::all_of(path.begin(), path.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '/' || c == '-' || c == '_';
+  });
+  if (!path.starts_with('/') || !plain || !router.takes_ticket(path)) {
+    throw Error(ErrorCode::invalid_argument, "there are no tickets for the path \"" +
+                                                 path.substr(0, 200) + "\", but for " +
+                                                 router.ticket_patterns());
+  }
+  return auth.issue_ticket(request, path);
+}
+
 }  // namespace
 
 void add_page_routes(Router& router, const PageParts& parts) {
+  add_well_known_routes(router);
   router.add("POST", "/api/login", Access::open,
              [parts](const HttpRequest& request, const ResponderPtr& responder) {
                responder->send(parts.auth.login(request));
              });
-  router.add("POST", "/api/logout", Access::token,
-             [parts](const HttpRequest&, const ResponderPtr& responder) {
-               responder->send(parts.auth.logout());
+  router.add(
+      "POST", "/api/logout", Access::full,
+      [parts](const HttpRequest&, const ResponderPtr& responder) {
+        responder->send(parts.auth.logout());
+      },
+      Body::optional_json);
+  router.add("POST", "/api/ticket", Access::full,
+             [&router, parts](const HttpRequest& request, const ResponderPtr& responder) {
+               responder->send(issue_ticket(router, parts.auth, request));
              });
-  router.add_blocking("GET", "/api/state", Access::token, [parts](const HttpRequest&) {
+  router.add_blocking("GET", "/api/state", Access::full, [parts](const HttpRequest&) {
     return HttpResponse::json(200, parts.state());
   });
-  router.add_blocking("GET", "/api/conversations", Access::token, [parts](const HttpRequest&) {
+  router.add_blocking("GET", "/api/conversations", Access::full, [parts](const HttpRequest&) {
     return HttpResponse::json(200, list_conversations(parts.store));
   });
-  router.add_streaming("GET", "/api/conversations/{id}/events", Access::token,
+  router.add_streaming("GET", "/api/conversations/{id}/events", Access::full,
                        [parts](const HttpRequest& request, const ResponderPtr& responder) {
                          stream_conversation(parts, request, responder);
                        });
   router.add_blocking(
-      "GET", "/api/blobs/{sha256}", Access::token, [parts](const HttpRequest& request) {
+      "GET", "/api/blobs/{sha256}", Access::full, [parts](const HttpRequest& request) {
         auto bytes = parts.store.blob(request.captures.at("sha256"));
         if (!bytes) throw Error(ErrorCode::not_found, "there is no such picture");
         const bool png = bytes->starts_with("\x89PNG");
@@ -150,7 +194,7 @@ void add_page_routes(Router& router, const PageParts& parts) {
                              {"Cache-Control", "private, max-age=31536000, immutable"}},
                             std::move(*bytes)};
       });
-  router.add_streaming("POST", "/api/chat", Access::token,
+  router.add_streaming("POST", "/api/chat", Access::full,
                        [parts](const HttpRequest& request, const ResponderPtr& responder) {
                          chat(parts, request, responder);
                        });

@@ -88,7 +88,7 @@ bool offers_binary(const HttpRequest& request) {
 
 void add_rfb_route(Router& router, asio::io_context& io, const std::string& socket_path) {
   router.add(
-      "GET", "/vnc", Access::token,
+      "GET", "/vnc", Access::ticket,
       [&io, socket_path](const HttpRequest& request, const ResponderPtr& responder) {
         if (!responder->wants_web_socket()) {
           return responder->send(HttpResponse::error(

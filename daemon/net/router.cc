@@ -1,6 +1,10 @@
 #include "net/router.h"
 
+#include <algorithm>
+#include <cctype>
+
 #include "base/log.h"
+#include "base/trim.h"
 
 namespace selfagent {
 
@@ -17,9 +21,30 @@ std::vector<std::string> split(const std::string& path) {
   return segments;
 }
 
-bool has_json_body(const HttpRequest& request) {
+bool says_json(const std::string& content_type) {
+  constexpr std::string_view json = "application/json";
+  const std::string_view type =
+      trim(std::string_view(content_type).substr(0, content_type.find(';')));
+  return std::equal(type.begin(), type.end(), json.begin(), json.end(), [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == b;
+  });
+}
+
+std::optional<HttpResponse> refuse_body(const HttpRequest& request, Body body) {
   const std::string& type = request.header("content-type");
-  return request.body.empty() || type.starts_with("application/json");
+  if (request.method != "POST" || body == Body::any || says_json(type) ||
+      (body == Body::optional_json && request.body.empty())) {
+    return std::nullopt;
+  }
+  return HttpResponse::error(415, "invalid_argument",
+                             "the Content-Type is \"" + type.substr(0, 200) +
+                                 "\": send JSON with \"Content-Type: application/json\"");
+}
+
+// The answer to a HEAD has no body.
+void refuse(const HttpRequest& request, const ResponderPtr& responder, HttpResponse response) {
+  if (request.method == "HEAD") response.body.clear();
+  responder->send(std::move(response));
 }
 
 }  // namespace
@@ -27,35 +52,50 @@ bool has_json_body(const HttpRequest& request) {
 Router::Router(Auth& auth, WorkerPool& pool) : auth_(auth), pool_(pool) {}
 
 void Router::add(const std::string& method, const std::string& pattern, Access access,
-                 HttpHandler handler) {
-  routes_.push_back({method, split(pattern), access, std::move(handler)});
+                 HttpHandler handler, Body body) {
+  routes_.push_back({method, pattern, split(pattern), access, body, std::move(handler)});
 }
 
 void Router::add_blocking(const std::string& method, const std::string& pattern, Access access,
-                          Blocking handler) {
-  add_streaming(method, pattern, access,
-                [handler](const HttpRequest& request, const ResponderPtr& responder) {
-                  responder->send(handler(request));
-                });
+                          Blocking handler, Body body) {
+  add_streaming(
+      method, pattern, access,
+      [handler](const HttpRequest& request, const ResponderPtr& responder) {
+        responder->send(handler(request));
+      },
+      body);
 }
 
 void Router::add_streaming(const std::string& method, const std::string& pattern, Access access,
-                           HttpHandler handler) {
-  add(method, pattern, access, [this, handler](HttpRequest request, ResponderPtr responder) {
-    try {
-      pool_.submit([handler, request = std::move(request), responder] {
-        try {
-          handler(request, responder);
-        } catch (const Error& error) {
-          responder->send(HttpResponse::error(error));
-        } catch (const std::exception& error) {
-          log::error("{} {} threw: {}", request.method, request.path, error.what());
-          responder->send(HttpResponse::error(500, "internal", error.what()));
-        }
-      });
-    } catch (const Error& error) {
-      responder->send(HttpResponse::error(error));
-    }
+                           HttpHandler handler, Body body) {
+  const auto submit = [this, handler](HttpRequest request, const ResponderPtr& responder) {
+    pool_.submit([handler, request = std::move(request), responder] {
+      try {
+        handler(request, responder);
+      } catch (const Error& error) {
+        responder->send(HttpResponse::error(error));
+      } catch (const std::exception& error) {
+        log::error("{} {} threw: {}", request.method, request.path, error.what());
+        responder->send(HttpResponse::error(500, "internal", error.what()));
+      }
+    });
+  };
+  add(method, pattern, access, submit, body);
+}
+
+std::string Router::ticket_patterns() const {
+  std::string list;
+  for (const Route& route : routes_) {
+    if (route.access == Access::ticket) list += (list.empty() ? "" : ", ") + route.pattern;
+  }
+  return list;
+}
+
+bool Router::takes_ticket(const std::string& path) const {
+  std::map<std::string, std::string> ignored;
+  const auto segments = split(path);
+  return std::any_of(routes_.begin(), routes_.end(), [&](const Route& route) {
+    return route.access == Access::ticket && match(route, segments, ignored);
   });
 }
 
@@ -73,47 +113,56 @@ bool Router::match(const Route& route, const std::vector<std::string>& segments,
   return true;
 }
 
-void Router::handle(HttpRequest request, const ResponderPtr& responder) {
+Router::Found Router::find(HttpRequest& request) const {
   const auto segments = split(request.path);
-  const Route* found = nullptr;
-  std::string allowed;
+  Found found;
   for (const Route& route : routes_) {
     std::map<std::string, std::string> captures;
     if (!match(route, segments, captures)) continue;
-    if (route.method == request.method) {
-      found = &route;
+    if (route.method == request.method || route.method == "*") {
       request.captures = std::move(captures);
-      break;
+      return {&route, route.access, ""};
     }
-    allowed += (allowed.empty() ? "" : ", ") + route.method;
+    // A ticket is good for what its path serves, not for learning what it does not.
+    found.access = route.access == Access::ticket ? Access::full : route.access;
+    found.allowed += (found.allowed.empty() ? "" : ", ") + route.method;
   }
-  const bool open = found != nullptr ? found->access == Access::open : allowed.empty();
-  if (!open || request.method == "POST") {
-    if (auto refusal = auth_.refuse_origin(request)) return responder->send(std::move(*refusal));
-  }
-  if (found == nullptr && allowed.empty()) {
-    if ((request.method == "GET" || request.method == "HEAD") && fallback_) {
-      return fallback_(std::move(request), responder);
+  return found;
+}
+
+void Router::handle(HttpRequest request, const ResponderPtr& responder) {
+  const Found found = find(request);
+  const bool looks = request.method == "GET" || request.method == "HEAD";
+  if (found.access != Access::open || !looks) {
+    if (auto refusal = auth_.refuse_origin(request)) {
+      return refuse(request, responder, std::move(*refusal));
     }
-    return responder->send(HttpResponse::error(
-        404, "not_found", "there is nothing at " + request.method + " " + request.path));
   }
-  if (!open) {
-    if (auto refusal = auth_.refuse_stranger(request)) return responder->send(std::move(*refusal));
+  if (found.route == nullptr && found.allowed.empty()) {
+    if (looks && fallback_) return fallback_(std::move(request), responder);
+    return refuse(
+        request, responder,
+        HttpResponse::error(404, "not_found",
+                            "there is nothing at " + request.method + " " + request.path));
   }
-  if (found == nullptr) {
-    auto response = HttpResponse::error(
-        405, "invalid_argument", request.method + " is not served here, but " + allowed + " is");
-    response.headers.emplace_back("Allow", allowed);
-    return responder->send(std::move(response));
+  if (auto refusal = auth_.refuse_stranger(request, found.access)) {
+    return refuse(request, responder, std::move(*refusal));
   }
-  if (request.method == "POST" && !has_json_body(request)) {
-    return responder->send(
-        HttpResponse::error(415, "invalid_argument",
-                            "the Content-Type is \"" + request.header("content-type") +
-                                "\": send JSON with \"Content-Type: application/json\""));
+  if (found.route == nullptr) {
+    auto response =
+        HttpResponse::error(405, "invalid_argument",
+                            request.method + " is not served here, but " + found.allowed + " is");
+    response.headers.emplace_back("Allow", found.allowed);
+    return refuse(request, responder, std::move(response));
   }
-  found->handler(std::move(request), responder);
+  if (auto refusal = refuse_body(request, found.route->body)) {
+    return refuse(request, responder, std::move(*refusal));
+  }
+  try {
+    found.route->handler(std::move(request), responder);
+  } catch (const Error& error) {
+    responder->send(HttpResponse::error(error));
+  }
 }
 
 }  // namespace selfagent

@@ -8,11 +8,12 @@ namespace selfagent {
 
 namespace {
 
-void serve_rpc_post(const HttpRequest& request, const ResponderPtr& responder, ToolCaller& caller,
-                    const mcp::ServerIdentity& identity) {
+void serve_rpc_post(const HttpRequest& request, const ResponderPtr& responder,
+                    mcp::Server& server) {
   mcp::Connection::Options options;
+  options.principal = request.principal.get();
   options.tool_methods = true;
-  auto connection = std::make_shared<mcp::Connection>(caller, identity, options);
+  auto connection = std::make_shared<mcp::Connection>(server, options);
   // A script that hangs up wants its command stopped.
   responder->on_abandoned([connection] { connection->close(); });
   rpc::answer(request.body, connection, [responder](std::string text) {
@@ -27,8 +28,8 @@ bool offers_mcp(const HttpRequest& request) {
   return offered.find(",mcp,") != std::string::npos;
 }
 
-void serve_web_socket(const HttpRequest& request, const ResponderPtr& responder, ToolCaller& caller,
-                      const mcp::ServerIdentity& identity) {
+void serve_web_socket(const HttpRequest& request, const ResponderPtr& responder,
+                      mcp::Server& server) {
   if (!responder->wants_web_socket()) {
     return responder->send(
         HttpResponse::error(400, "invalid_argument",
@@ -40,10 +41,11 @@ void serve_web_socket(const HttpRequest& request, const ResponderPtr& responder,
     if (const auto open = socket->lock(); open && !text.empty()) open->send_text(std::move(text));
   };
   mcp::Connection::Options options;
+  options.principal = request.principal.get();
   options.tool_methods = true;
   options.client = random_hex(8);
-  options.notify = send;
-  auto connection = std::make_shared<mcp::Connection>(caller, identity, options);
+  options.exchange = {send, true};
+  auto connection = std::make_shared<mcp::Connection>(server, options);
   WebSocketEvents events;
   events.on_message = [connection, socket, send](const std::string& message, bool binary) {
     if (binary) {
@@ -59,39 +61,32 @@ void serve_web_socket(const HttpRequest& request, const ResponderPtr& responder,
   *socket = responder->upgrade(offers_mcp(request) ? "mcp" : "", std::move(events));
 }
 
-HttpResponse no_stream() {
-  auto response = HttpResponse::error(405, "invalid_argument",
-                                      "there is no event stream here: POST one JSON-RPC message");
-  response.headers.emplace_back("Allow", "POST");
-  return response;
-}
-
 }  // namespace
 
-void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentity& identity,
-                    McpEndpoint& mcp) {
-  router.add("POST", "/mcp", Access::token,
+void add_rpc_routes(Router& router, mcp::Server& server, McpEndpoint& mcp) {
+  router.add("POST", "/mcp", Access::tools,
              [&mcp](const HttpRequest& request, const ResponderPtr& responder) {
                mcp.post(request, responder);
              });
   // Claude Code opens its WebSocket at whatever URL it was given, often /mcp.
-  router.add("GET", "/mcp", Access::token,
-             [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {
+  router.add("GET", "/mcp", Access::tools,
+             [&mcp, &server](const HttpRequest& request, const ResponderPtr& responder) {
                if (responder->wants_web_socket()) {
-                 return serve_web_socket(request, responder, caller, identity);
+                 return serve_web_socket(request, responder, server);
                }
-               responder->send(no_stream());
+               mcp.get(request, responder);
              });
-  router.add(
-      "DELETE", "/mcp", Access::token,
-      [](const HttpRequest&, const ResponderPtr& responder) { responder->send(no_stream()); });
-  router.add("POST", "/rpc", Access::token,
-             [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {
-               serve_rpc_post(request, responder, caller, identity);
+  router.add("DELETE", "/mcp", Access::tools,
+             [&mcp](const HttpRequest& request, const ResponderPtr& responder) {
+               mcp.end_session(request, responder);
              });
-  router.add("GET", "/ws", Access::token,
-             [&caller, identity](const HttpRequest& request, const ResponderPtr& responder) {
-               serve_web_socket(request, responder, caller, identity);
+  router.add("POST", "/rpc", Access::tools,
+             [&server](const HttpRequest& request, const ResponderPtr& responder) {
+               serve_rpc_post(request, responder, server);
+             });
+  router.add("GET", "/ws", Access::tools,
+             [&server](const HttpRequest& request, const ResponderPtr& responder) {
+               serve_web_socket(request, responder, server);
              });
 }
 

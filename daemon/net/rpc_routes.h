@@ -7,8 +7,7 @@
 
 namespace selfagent {
 
-/// Adds the three doors to `router`. `caller` and `mcp` must outlive it.
-void add_rpc_routes(Router& router, ToolCaller& caller, const mcp::ServerIdentity& identity,
-                    McpEndpoint& mcp);
+/// Adds the three doors to `router`. `server` and `mcp` must outlive it.
+void add_rpc_routes(Router& router, mcp::Server& server, McpEndpoint& mcp);
 
 }  // namespace selfagent

@@ -65,7 +65,9 @@ StaticFiles::StaticFiles(const std::filesystem::path& folder) {
 HttpResponse StaticFiles::serve(const HttpRequest& request) const {
   const auto at = files_.find(request.path == "/" ? "/index.html" : request.path);
   if (at == files_.end()) {
-    return HttpResponse::error(404, "not_found", "there is nothing at " + request.path);
+    auto response = HttpResponse::error(404, "not_found", "there is nothing at " + request.path);
+    if (request.method == "HEAD") response.body.clear();
+    return response;
   }
   const File& file = at->second;
   HttpResponse response{200,

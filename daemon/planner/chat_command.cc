@@ -12,7 +12,7 @@ namespace {
 
 std::string help(const Registry& registry) {
   std::string text = "Commands run a tool directly:\n\n```\n";
-  for (const auto& [name, tool] : registry.tools()) text += "/" + usage(tool) + "\n";
+  for (const Tool& tool : registry.tools()) text += "/" + usage(tool) + "\n";
   return text + "```\n\nEverything else is a task for the model.";
 }
 

@@ -29,11 +29,12 @@ When you are done, answer without a tool call. Be brief: what you did, what the 
 
 Json tool_definitions(const Registry& registry) {
   Json tools = Json::array();
-  for (const auto& [name, tool] : registry.tools()) {
-    tools.push_back(
-        {{"type", "function"},
-         {"function",
-          {{"name", name}, {"description", tool.description}, {"parameters", tool.input_schema}}}});
+  for (const Tool& tool : registry.tools()) {
+    tools.push_back({{"type", "function"},
+                     {"function",
+                      {{"name", tool.name},
+                       {"description", tool.description},
+                       {"parameters", tool.input_schema}}}});
   }
   return tools;
 }

@@ -1,12 +1,21 @@
 #include "tool/caller.h"
 
 #include "base/log.h"
+#include "tool/approval.h"
 
 namespace selfagent {
 
 namespace {
+
 // The longest time one call may take, whoever asked: tools with longer work hand out an id instead.
 constexpr auto longest_call = std::chrono::minutes(15);
+
+ToolResult failure(const std::string& text) {
+  ToolResult result = ToolResult::text(text);
+  result.is_error = true;
+  return result;
+}
+
 }  // namespace
 
 ToolCaller::ToolCaller(const Registry& registry, WorkerPool& pool, ContextFactory contexts)
@@ -14,35 +23,50 @@ ToolCaller::ToolCaller(const Registry& registry, WorkerPool& pool, ContextFactor
 
 ToolCaller::~ToolCaller() { cancel_all(); }
 
-void ToolCaller::start(const Tool& tool, Json arguments, std::string client, std::stop_token stop,
-                       ProgressSink progress, std::function<void(CallOutcome)> done) {
-  auto work = [this, &tool, arguments = std::move(arguments), client = std::move(client),
-               stop = std::move(stop), progress = std::move(progress), done] {
-    // The call ends when its caller or the daemon asks: both are joined into one token.
-    std::stop_source source;
-    const std::stop_callback by_caller(stop, [&source] { source.request_stop(); });
-    const std::stop_callback by_daemon(stopping_.get_token(), [&source] { source.request_stop(); });
-    CallOutcome outcome;
-    try {
-      ToolContext context = contexts_(source.get_token(), Deadline::after(longest_call));
-      context.client = client;
-      if (progress) context.progress = progress;
-      outcome = result_json(call_tool(tool, arguments, context));
-    } catch (const ParameterError& error) {
-      outcome = error;
-    } catch (const std::exception& error) {
-      ToolResult result = ToolResult::text(tool.name + " failed: " + error.what());
-      result.is_error = true;
-      outcome = result_json(result);
-    }
-    done(std::move(outcome));
+void ToolCaller::start(const Tool& tool, CallRequest request,
+                       std::function<void(CallOutcome)> done) {
+  auto call = std::make_shared<RunningCall>(
+      tool.name, request.principal->name, request.foreground, request.progress,
+      [done](const ToolResult& result) { done(result_json(result)); });
+  if (request.foreground.count() > 0 || request.progress) calls_.watch(call);
+  try {
+    pool_.submit([this, &tool, call, done, request = std::move(request)] {
+      run(tool, request, *call, done);
+    });
+  } catch (const Error& error) {
+    call->finish(failure(tool.name + " was not started: " + error.what()));
+  }
+}
+
+void ToolCaller::run(const Tool& tool, const CallRequest& request, RunningCall& call,
+                     const std::function<void(CallOutcome)>& done) {
+  // The call ends when its caller or the daemon asks: both are joined into one token.
+  std::stop_source source = call.stop();
+  const std::stop_callback by_caller(request.stop, [&source] { source.request_stop(); });
+  const std::stop_callback by_daemon(stopping_.get_token(), [&source] { source.request_stop(); });
+  const auto end = [&](CallOutcome outcome, const char* late) {
+    if (call.abandon()) return done(std::move(outcome));
+    call.finish(failure(tool.name + late));
   };
   try {
-    pool_.submit(std::move(work));
-  } catch (const Error& error) {
-    ToolResult result = ToolResult::text(tool.name + " was not started: " + error.what());
-    result.is_error = true;
-    done(result_json(result));
+    ToolContext context = contexts_(source.get_token(), Deadline::after(longest_call));
+    context.client = request.client;
+    context.principal = request.principal;
+    context.link = request.link.get();
+    context.calls = &calls_;
+    context.progress = [&call](double value, const std::string& message) {
+      call.progress(value, message);
+    };
+    require_approval(tool, request.arguments, context);
+    call.finish(call_tool(tool, request.arguments, context));
+  } catch (const ParameterError& error) {
+    end(error, ": the parameters were refused");
+  } catch (const InputRequired& input) {
+    end(input, " needs an answer of its client, which has stopped waiting: call it again");
+  } catch (const CapabilityMissing& missing) {
+    end(missing, " needs what this client cannot do");
+  } catch (const std::exception& error) {
+    call.finish(failure(tool.name + " failed: " + error.what()));
   }
 }
 

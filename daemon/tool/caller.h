@@ -8,14 +8,28 @@
 #include <variant>
 
 #include "base/worker_pool.h"
+#include "tool/calls.h"
+#include "tool/client_link.h"
+#include "tool/principal.h"
 #include "tool/registry.h"
 
 namespace selfagent {
 
-/// A finished call: the JSON text of the result, or the parameter that was refused.
-using CallOutcome = std::variant<std::string, ParameterError>;
+/// How a call ended: with the JSON text of its result, with a parameter that was refused, or, for
+/// the client to call again, with what it has to bring.
+using CallOutcome = std::variant<std::string, ParameterError, InputRequired, CapabilityMissing>;
 
-using ProgressSink = std::function<void(double progress, const std::string& message)>;
+/// One call as a client makes it.
+struct CallRequest {
+  Json arguments;
+  std::string client;                ///< see ToolContext
+  const Principal* principal;        ///< never null; lives as long as the daemon
+  std::shared_ptr<ClientLink> link;  ///< null: the client cannot be asked
+  std::stop_token stop;              ///< the client cancels
+  ProgressSink progress;             ///< may be empty; called on any thread, one call at a time
+  /// The client is answered "still running" after this time; 0: it waits for the end.
+  milliseconds foreground{0};
+};
 
 /// Thread-safe. Remembers what is running, so that shutdown can cancel it.
 class ToolCaller {
@@ -24,17 +38,17 @@ class ToolCaller {
   ~ToolCaller();
 
   const Registry& registry() const { return registry_; }
+  WorkerPool& pool() const { return pool_; }
+  Calls& calls() { return calls_; }
 
   /// `client_gone` is called on a worker thread with the name of a connection that ended.
   void on_client_gone(std::function<void(const std::string&)> client_gone) {
     client_gone_ = std::move(client_gone);
   }
 
-  /// Starts `tool` for `client` (see ToolContext); `done` is called once, on a worker thread (or at
-  /// once if the pool is full: then with a result whose isError is true). `progress` is called on
-  /// the same worker thread and may be empty.
-  void start(const Tool& tool, Json arguments, std::string client, std::stop_token stop,
-             ProgressSink progress, std::function<void(CallOutcome)> done);
+  /// Starts `tool`; `done` is called once, on any thread (at once if the pool is full: then with a
+  /// result whose isError is true).
+  void start(const Tool& tool, CallRequest request, std::function<void(CallOutcome)> done);
 
   /// Tells the world that `client` went away: what it holds is released.
   void client_gone(const std::string& client);
@@ -43,9 +57,13 @@ class ToolCaller {
   void cancel_all();
 
  private:
+  void run(const Tool& tool, const CallRequest& request, RunningCall& call,
+           const std::function<void(CallOutcome)>& done);
+
   const Registry& registry_;
   WorkerPool& pool_;
   const ContextFactory contexts_;
+  Calls calls_;
   std::stop_source stopping_;
   std::function<void(const std::string&)> client_gone_;
 };

@@ -1,6 +1,7 @@
 // Who calls: the holder of one token, and what that token allows.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 
@@ -10,12 +11,20 @@ namespace selfagent {
 
 /// What the holder of a token may do. Only `full` reaches anything besides the tools: chat, jobs,
 /// the live view.
+///
+/// A profile is a boundary of the interface, not a jail: who may type and click can open a
+/// terminal, who may run commands can take pictures of the screen.
 enum class Profile {
   full,     ///< everything
-  look,     ///< tools that change nothing
+  look,     ///< tools of the desktop that change nothing; no files
   desktop,  ///< tools of the screen, pointer, keyboard and windows
   code,     ///< tools of files and commands
 };
+
+/// The word for it in settings and messages: "full", "look-only", "desktop-only", "code-only".
+const char* to_string(Profile profile);
+/// The profile of that word, or nothing.
+std::optional<Profile> profile_named(const std::string& word);
 
 struct Principal {
   std::string name = "owner";  ///< names the token in the log; never the token itself

@@ -11,21 +11,33 @@ void Registry::add(Tool tool) {
   if (!std::regex_match(tool.name, allowed)) {
     throw Error(ErrorCode::conflict, "\"" + tool.name + "\" is not a legal tool name");
   }
-  const std::string name = tool.name;
-  if (!tools_.emplace(name, std::move(tool)).second) {
-    throw Error(ErrorCode::conflict, "there are two tools called \"" + name + "\"");
+  insert(std::move(tool));
+}
+
+void Registry::add_fixture(Tool tool) {
+  if (tool.name.empty() || tool.name.size() > 64) {
+    throw Error(ErrorCode::conflict, "\"" + tool.name + "\" is not a legal name of a fixture");
   }
+  insert(std::move(tool));
+}
+
+void Registry::insert(Tool tool) {
+  if (by_name_.contains(tool.name)) {
+    throw Error(ErrorCode::conflict, "there are two tools called \"" + tool.name + "\"");
+  }
+  const Tool& kept = tools_.emplace_back(std::move(tool));
+  by_name_.emplace(kept.name, &kept);
 }
 
 const Tool* Registry::find(const std::string& name) const {
-  const auto at = tools_.find(name);
-  return at == tools_.end() ? nullptr : &at->second;
+  const auto at = by_name_.find(name);
+  return at == by_name_.end() ? nullptr : at->second;
 }
 
 std::string Registry::unknown(const std::string& name) const {
   std::vector<std::string> names;
   std::string list;
-  for (const auto& [known, tool] : tools_) {
+  for (const auto& [known, tool] : by_name_) {
     names.push_back(known);
     list += (list.empty() ? "" : ", ") + known;
   }
@@ -64,6 +76,8 @@ std::string result_json(const ToolResult& result) {
       out += R"(","mimeType":")";
       out += block.image->mime;
       out += R"("})";
+    } else if (!block.block.is_null()) {
+      out += dump_json(block.block);
     } else {
       out += R"({"type":"text","text":)";
       append_json_string(out, block.text);
@@ -71,7 +85,10 @@ std::string result_json(const ToolResult& result) {
     }
   }
   out += R"(],"isError":)";
-  out += result.is_error ? "true}" : "false}";
+  out += result.is_error ? "true" : "false";
+  if (!result.structured.is_null())
+    out += R"(,"structuredContent":)" + dump_json(result.structured);
+  out += '}';
   return out;
 }
 

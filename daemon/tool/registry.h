@@ -2,6 +2,7 @@
 // call them.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,17 +17,23 @@ class Registry {
   /// Throws Error(conflict) for a name that is taken or that does not match ^[a-z][a-z0-9_]{0,39}$.
   void add(Tool tool);
 
+  /// Adds a fixture of the conformance suite, whose names are up to 64 characters long.
+  void add_fixture(Tool tool);
+
   /// The tool called `name`, or null.
   const Tool* find(const std::string& name) const;
 
-  /// All tools in alphabetical order.
-  const std::map<std::string, Tool>& tools() const { return tools_; }
+  /// All tools in the order in which they were added.
+  const std::deque<Tool>& tools() const { return tools_; }
 
   /// A sentence for an unknown name: the nearest name and the list.
   std::string unknown(const std::string& name) const;
 
  private:
-  std::map<std::string, Tool> tools_;
+  void insert(Tool tool);
+
+  std::deque<Tool> tools_;  // tools never move
+  std::map<std::string, const Tool*> by_name_;
 };
 
 /// Runs `tool` and turns every Error of its handler into a result with is_error, whose text says

@@ -16,8 +16,11 @@
 
 namespace selfagent {
 
-class HeldInput;  // tool/held_input.h
-class Sandbox;    // process/sandbox.h
+class Calls;       // tool/calls.h
+class ClientLink;  // tool/client_link.h
+class HeldInput;   // tool/held_input.h
+class Sandbox;     // process/sandbox.h
+struct Principal;  // tool/principal.h
 
 /// Hints for clients; all four are always sent. Source: MCP 2025-11-25, ToolAnnotations.
 struct Annotations {
@@ -27,16 +30,35 @@ struct Annotations {
   bool open_world;
 };
 
-/// One block of a result: text, or a picture when `image` is set.
+/// What a tool works on: profiles of tokens (tool/principal.h) are made of areas.
+enum class ToolArea {
+  desktop,  ///< the screen, pointer, keyboard, windows and clipboard
+  code,     ///< files and commands
+  both,     ///< runs commands and shows the screen: only for who may do both
+  any,      ///< neither: what is left of the caller's own calls
+};
+
+/// A member that must be given: leaving it out does not compile.
+template <class T>
+struct Required {
+  Required(T given) : value(std::move(given)) {}
+  T value;
+};
+
+/// One block of a result: text, a picture when `image` is set, or any other MCP content block.
 struct Content {
   std::string text;
   EncodedImagePtr image;
+  Json block = nullptr;
 };
 
 /// What a tool answers. A tool that ran and failed has `is_error`.
 struct ToolResult {
   std::vector<Content> content;
   bool is_error = false;
+  /// The same as the text, for programs; fits the tool's output_schema. Never beside a picture:
+  /// several clients show their model only this when it is there.
+  Json structured = nullptr;
 
   static ToolResult text(std::string text) { return {{{std::move(text), nullptr}}, false}; }
   ToolResult& add(std::string text) {
@@ -45,6 +67,10 @@ struct ToolResult {
   }
   ToolResult& add(EncodedImagePtr image) {
     content.push_back({"", std::move(image)});
+    return *this;
+  }
+  ToolResult& add_block(Json block) {
+    content.push_back({"", nullptr, std::move(block)});
     return *this;
   }
 };
@@ -59,6 +85,12 @@ struct ToolContext {
   std::string client = {};
   /// Buttons that stay down after the call; null in tests that hold none.
   HeldInput* held = nullptr;
+  /// The client that made the call; null where it cannot be asked anything.
+  ClientLink* link = nullptr;
+  /// Who made the call; null for the daemon's own work (jobs, the planner).
+  const Principal* principal = nullptr;
+  /// Calls that outlived their request; null where there are none.
+  Calls* calls = nullptr;
   /// Reports progress in 0 to 1 with a message; may be called from the handler's thread only.
   std::function<void(double, const std::string&)> progress = [](double, const std::string&) {};
 };
@@ -71,8 +103,15 @@ struct Tool {
   std::string name;
   std::string title;
   std::string description;
-  Annotations annotations;
+  ToolArea area = ToolArea::both;
+  Annotations annotations{};
   Json input_schema;
+  /// Of ToolResult::structured; null for tools without it.
+  Json output_schema = nullptr;
+  /// True if it may well take longer than a second: its answer is then an event stream at once.
+  bool long_running = false;
+  /// Throws ParameterError for arguments that run() would refuse.
+  std::function<void(const Json& arguments)> check;
   /// Throws ParameterError before the handler runs, any Error after.
   std::function<ToolResult(const Json& arguments, ToolContext&)> run;
 };
@@ -82,21 +121,31 @@ struct ToolSpec {
   std::string name;
   std::string title;
   std::string description;
+  Required<ToolArea> area;
   Annotations annotations;
   ParamList<Args> params;
+  Json output_schema = nullptr;
+  bool long_running = false;
   std::function<ToolResult(const Args&, ToolContext&)> run;
 };
 
 /// Joins a handler with the decoder of its parameters.
 template <class Args>
 Tool make_tool(ToolSpec<Args> spec) {
-  Json schema = spec.params.schema();
-  auto run = [params = std::move(spec.params), handler = std::move(spec.run)](
-                 const Json& arguments, ToolContext& context) {
-    return handler(params.decode(arguments), context);
+  const auto params = std::make_shared<const ParamList<Args>>(std::move(spec.params));
+  auto run = [params, handler = std::move(spec.run)](const Json& arguments, ToolContext& context) {
+    return handler(params->decode(arguments), context);
   };
-  return {std::move(spec.name), std::move(spec.title), std::move(spec.description),
-          spec.annotations,     std::move(schema),     std::move(run)};
+  return {.name = std::move(spec.name),
+          .title = std::move(spec.title),
+          .description = std::move(spec.description),
+          .area = spec.area.value,
+          .annotations = spec.annotations,
+          .input_schema = params->schema(),
+          .output_schema = std::move(spec.output_schema),
+          .long_running = spec.long_running,
+          .check = [params](const Json& arguments) { params->decode(arguments); },
+          .run = std::move(run)};
 }
 
 template <>

@@ -65,6 +65,7 @@ inline Registry fake_tools() {
       {.name = "click",
        .title = "",
        .description = "",
+       .area = ToolArea::desktop,
        .annotations = {},
        .params = {param("x", &ClickArgs::x, "").range(0, 100), param("y", &ClickArgs::y, "")},
        .run = [](const ClickArgs& args, ToolContext&) {
@@ -75,6 +76,7 @@ inline Registry fake_tools() {
       {.name = "type",
        .title = "",
        .description = "",
+       .area = ToolArea::desktop,
        .annotations = {},
        .params = {param("text", &TypeArgs::text, "")},
        .run = [](const TypeArgs& args, ToolContext&) { return ToolResult::text(args.text); }}));
@@ -83,6 +85,7 @@ inline Registry fake_tools() {
         {.name = name,
          .title = "",
          .description = "",
+         .area = ToolArea::desktop,
          .annotations = {},
          .params = {},
          .run = [run](const NoArgs&, ToolContext& context) { return run(context); }}));

@@ -79,6 +79,7 @@ inline Registry fake_tools(FakeDesktop& desktop, Gate& hanging) {
       {.name = "click",
        .title = "Click",
        .description = "Clicks.",
+       .area = ToolArea::desktop,
        .annotations = any,
        .params = {param("x", &PointArgs::x, "x").range(0, 1343),
                   param("y", &PointArgs::y, "y").range(0, 895),
@@ -96,6 +97,7 @@ inline Registry fake_tools(FakeDesktop& desktop, Gate& hanging) {
       {.name = "say",
        .title = "Say",
        .description = "Echoes.",
+       .area = ToolArea::desktop,
        .annotations = any,
        .params = {param("text", &TextArgs::text, "text")},
        .run = [](const TextArgs& args, ToolContext&) { return ToolResult::text(args.text); }}));
@@ -104,6 +106,7 @@ inline Registry fake_tools(FakeDesktop& desktop, Gate& hanging) {
         {.name = name,
          .title = name,
          .description = name,
+         .area = ToolArea::desktop,
          .annotations = any,
          .params = {},
          .run = [run](const NoArgs&, ToolContext& context) { return run(context); }}));

@@ -7,7 +7,7 @@ namespace selfagent {
 namespace {
 
 Tool tool(const std::string& name, const std::string& schema) {
-  return {name, name, "", {}, parse_json(schema), nullptr};
+  return {name, name, "", ToolArea::code, {}, parse_json(schema), nullptr};
 }
 
 Registry tools() {

@@ -295,8 +295,8 @@ TEST_CASE("as another user every file tool stays within that user's rights") {
 
 TEST_CASE("descriptions of the shell and file tools are short, and every parameter is described") {
   Workshop workshop;
-  for (const auto& [name, tool] : workshop.registry.tools()) {
-    INFO(name);
+  for (const Tool& tool : workshop.registry.tools()) {
+    INFO(tool.name);
     CHECK(tool.description.size() < 2048);
     CHECK(tool.input_schema["additionalProperties"] == false);
     for (const auto& [key, schema] : tool.input_schema["properties"].items()) {

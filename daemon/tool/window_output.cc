@@ -1,0 +1,46 @@
+#include "tool/window_output.h"
+
+#include <cstdio>
+
+#include "schema/output.h"
+
+namespace selfagent {
+
+std::string window_id(const Window& window) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(window.id));
+  return text;
+}
+
+Json window_json(const Window& window) {
+  const Rect& area = window.geometry;
+  return {{"id", window_id(window)},
+          {"title", window.title},
+          {"class", window.window_class},
+          {"pid", window.pid},
+          {"x", area.x},
+          {"y", area.y},
+          {"width", area.width},
+          {"height", area.height},
+          {"workspace", window.desktop},
+          {"active", window.active},
+          {"minimized", window.minimized},
+          {"maximized", window.maximized}};
+}
+
+Json window_schema() {
+  return object_schema({{"id", field("string", "What the tool window takes.")},
+                        {"title", field("string", "Its title.")},
+                        {"class", field("string", "The program.")},
+                        {"pid", field("integer", "Process id, 0 if unknown.")},
+                        {"x", field("integer", "Left edge of its inside in screen pixels.")},
+                        {"y", field("integer", "Top edge of its inside in screen pixels.")},
+                        {"width", field("integer", "Of its inside in pixels.")},
+                        {"height", field("integer", "Of its inside in pixels.")},
+                        {"workspace", field("integer", "Number of its workspace, -1 for all.")},
+                        {"active", field("boolean", "It gets typed text.")},
+                        {"minimized", field("boolean", "It is not shown.")},
+                        {"maximized", field("boolean", "It fills the screen.")}});
+}
+
+}  // namespace selfagent
