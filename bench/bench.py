@@ -22,10 +22,14 @@ class Counts:
     wrk_seconds: int = 5
     starts: int = 9
     memory_screenshots: int = 1000
+    warm_calls: int = 50_000
+    endurance_calls: int = 1_000_000
 
 
-QUICK = Counts(screenshots=4, clicks=20, wrk_rounds=1, wrk_seconds=2, starts=3, memory_screenshots=100)
-GROUPS = {"screen": rows.screen, "input": rows.pointer, "calls": rows.calls, "start": rows.start, "memory": rows.memory}
+QUICK = Counts(screenshots=4, clicks=20, wrk_rounds=1, wrk_seconds=2, starts=3, memory_screenshots=100, warm_calls=10_000,
+               endurance_calls=50_000)
+GROUPS = {"screen": rows.screen, "input": rows.pointer, "calls": rows.calls, "pictures": rows.pictures,
+          "start": rows.start, "memory": rows.memory, "endurance": rows.endurance}
 
 
 def figure(value):

@@ -1,19 +1,18 @@
 -- wrk script: one tools/call per request, and one line of JSON with the result at the end.
 --
--- The arguments after "--" are headers as "Name: value", then the tool's name and its arguments as JSON. Every
--- request has its own id, because the peer's session keys its answers by id; ids have a fixed width, so that the
--- rest of the request is made only once.
+-- The arguments after "--" are headers as "Name: value", then the params of the call as JSON. Every request has its own
+-- id, because the peer's session keys its answers by id; ids have a fixed width, so that the rest of the request is made
+-- only once.
 local first, last
 local id = 10000000
 
 function init(args)
   local headers = {}
-  for i = 1, #args - 2 do
+  for i = 1, #args - 1 do
     local name, value = args[i]:match("^([^:]+): (.*)$")
     headers[name] = value
   end
-  local body = '{"jsonrpc":"2.0","id":10000000,"method":"tools/call","params":{"name":"' ..
-    args[#args - 1] .. '","arguments":' .. args[#args] .. "}}"
+  local body = '{"jsonrpc":"2.0","id":10000000,"method":"tools/call","params":' .. args[#args] .. "}"
   headers["Content-Type"] = "application/json"
   headers["Accept"] = "application/json, text/event-stream"
   local request = wrk.format("POST", wrk.path, headers, body)

@@ -3,9 +3,12 @@
 import base64
 import json
 import os
+import random
 import statistics
+import struct
 import subprocess
 import time
+import zlib
 
 import clients
 from stage import HEIGHT, TOKEN, WIDTH, resident_mb
@@ -135,43 +138,79 @@ def pointer(stage, counts, notes):
     ]
 
 
-def wrk(server, connections, seconds, tool, arguments):
-    headers = [f"{name}: {value}" for name, value in server.headers.items()]
-    out = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", "bench/call.lua", f"http://127.0.0.1:{server.port}/mcp",
-         "--", *headers, tool, json.dumps(arguments)], capture_output=True, text=True, check=True).stdout
-    line = next(line for line in out.splitlines() if line.startswith("RESULT "))
-    result = json.loads(line[7:])
-    if result["errors"] or not result["requests"]:
-        raise RuntimeError(f"wrk saw {result['errors']} errors: {out}")
-    return result
+class Call:
+    """One tools/call to one server; `modern` sends the envelope and the headers of revision 2026-07-28."""
+
+    def __init__(self, server, tool, arguments, expected, modern=False):
+        self.server, self.expected = server, expected
+        self.headers = dict(server.headers)
+        self.params = {"name": tool, "arguments": arguments}
+        if modern:
+            self.headers |= {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": tool}
+            self.params["_meta"] = {"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                                    "io.modelcontextprotocol/clientInfo": {"name": "selfagent-bench", "version": "0"},
+                                    "io.modelcontextprotocol/clientCapabilities": {}}
+
+    def wrk(self, connections, seconds):
+        """Calls as often as it goes; adds the server's CPU time."""
+        headers = [f"{name}: {value}" for name, value in self.headers.items()]
+        before = cpu_seconds(self.server.pid)
+        out = subprocess.run(
+            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", "bench/call.lua",
+             f"http://127.0.0.1:{self.server.port}/mcp", "--", *headers, json.dumps(self.params)],
+            capture_output=True, text=True, check=True).stdout
+        line = next(line for line in out.splitlines() if line.startswith("RESULT "))
+        result = json.loads(line[7:])
+        if result["errors"] or not result["requests"]:
+            raise RuntimeError(f"wrk saw {result['errors']} errors: {out}")
+        result["cpu"] = cpu_seconds(self.server.pid) - before
+        return result
+
+    def check(self):
+        """One call outside the measurement, because wrk looks only at the status. Returns the answer's size."""
+        _, _, body = clients.post(self.server.port, "/mcp", {
+            "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": self.params}, self.headers)
+        text = json.dumps(body)
+        if self.expected not in text or body["result"].get("isError"):
+            raise RuntimeError(f"{self.params['name']} answered {text[:2000]}")
+        return len(text)
 
 
-def check_call(server, tool, arguments, expected):
-    """One call outside the measurement: wrk looks only at the status."""
-    _, _, body = clients.post(server.port, "/mcp", {
-        "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}, server.headers)
-    if expected not in json.dumps(body) or body["result"].get("isError"):
-        raise RuntimeError(f"{tool} answered {body}")
-    return len(json.dumps(body))
+def side_by_side(sides, counts):
+    """wrk's results for each of `sides` (name: Call) at 1 and 16 connections, in turns."""
+    for call in sides.values():
+        call.wrk(16, counts.wrk_seconds)  # not counted: node compiles what is hot
+    results = {(side, connections): [] for side in sides for connections in (1, 16)}
+    for _ in range(counts.wrk_rounds):
+        for connections in (1, 16):
+            for side, call in sides.items():
+                call.check()
+                results[side, connections].append(call.wrk(connections, counts.wrk_seconds))
+    return results
+
+
+def rates(name, results, peer_name, rate_targets, latency_targets):
+    """Rows of calls/s, latency and CPU; the targets are ratios by the number of connections."""
+    rows = []
+    for connections in (1, 16):
+        at = f"{name}, {connections} connection{'s' * (connections > 1)}"
+        ours_and_peer = [results[side, connections] for side in ("ours", "peer")]
+        rate = [median(r["requests"] / r["duration_us"] * 1e6 for r in side) for side in ours_and_peer]
+        latency = [median(r["median_us"] / 1000 for r in side) for side in ours_and_peer]
+        cpu = [median(r["cpu"] / r["requests"] * 1000 for r in side) for side in ours_and_peer]
+        rows += [Row(at, "calls/s", *rate, peer_name, rate_targets.get(connections), more_is_better=True),
+                 Row(f"{at}, median latency", "ms", *latency, peer_name, latency_targets.get(connections)),
+                 Row(f"{at}, CPU per call", "ms", *cpu, peer_name)]
+    return rows
 
 
 def calls(stage, counts, notes):
     (stage.home / "hello.txt").write_text("hello world\n")
     daemon, everything = stage.start_daemon(), stage.start_everything()
-    sides = {"ours": (daemon, "read_file", {"path": "hello.txt"}),
-             "peer": (everything, "echo", {"message": "hello world"})}
-    for server, tool, arguments in sides.values():
-        wrk(server, 16, counts.wrk_seconds, tool, arguments)  # not counted: node compiles what is hot
-    results = {(side, connections): [] for side in sides for connections in (1, 16)}
-    for _ in range(counts.wrk_rounds):
-        for connections in (1, 16):
-            for side, (server, tool, arguments) in sides.items():
-                check_call(server, tool, arguments, "hello world")
-                before = cpu_seconds(server.pid)
-                results[side, connections].append(wrk(server, connections, counts.wrk_seconds, tool, arguments))
-                results[side, connections][-1]["cpu"] = cpu_seconds(server.pid) - before
-    sizes = [check_call(server, tool, arguments, "hello world") for server, tool, arguments in sides.values()]
+    sides = {"ours": Call(daemon, "read_file", {"path": "hello.txt"}, "hello world"),
+             "peer": Call(everything, "echo", {"message": "hello world"}, "hello world")}
+    results = side_by_side(sides, counts)
+    sizes = [call.check() for call in sides.values()]
     daemon.stop()
     everything.stop()
     bytes_per_reply = [round(median(r["bytes"] / r["requests"] for r in results[side, 1])) for side in sides]
@@ -179,16 +218,61 @@ def calls(stage, counts, notes):
                  "hardly depend on that")
     notes.append(f"calls: /mcp, ours read_file of a 12-byte file with the token checked ({sizes[0]} bytes of JSON, "
                  f"{bytes_per_reply[0]} on the wire), peer echo without a token ({sizes[1]}, {bytes_per_reply[1]}); wrk has one thread")
-    rows = []
-    for connections in (1, 16):
-        name = f"call over /mcp, {connections} connection{'s' * (connections > 1)}"
-        rate = [median(r["requests"] / r["duration_us"] * 1e6 for r in results[side, connections]) for side in sides]
-        latency = [median(r["median_us"] / 1000 for r in results[side, connections]) for side in sides]
-        rows.append(Row(name, "calls/s", *rate, "server-everything", 10 if connections == 16 else None, more_is_better=True))
-        cpu = [median(r["cpu"] / r["requests"] * 1000 for r in results[side, connections]) for side in sides]
-        rows.append(Row(f"{name}, median latency", "ms", *latency, "server-everything"))
-        rows.append(Row(f"{name}, CPU per call", "ms", *cpu, "server-everything"))
-    return rows
+    return rates("call over /mcp", results, "server-everything", {16: 20}, {1: 10})
+
+
+PICTURE_BYTES = 192 << 10
+
+
+def noise_png():
+    """A PNG of exactly PICTURE_BYTES: noise, which does not shrink, and a text chunk that fills up the rest."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    noise, width, height = random.Random(7), 256, 255
+    rows = b"".join(b"\0" + noise.randbytes(width * 3) for _ in range(height))
+    begin = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    end = chunk(b"IDAT", zlib.compress(rows, 0)) + chunk(b"IEND", b"")
+    filler = PICTURE_BYTES - len(begin) - len(end) - len(chunk(b"tEXt", b""))
+    return begin + chunk(b"tEXt", b"Comment\0".ljust(filler, b".")) + end
+
+
+def pictures(stage, counts, notes):
+    path = stage.home / "picture.png"
+    path.write_bytes(noise_png())
+    expected = base64.b64encode(path.read_bytes()).decode()
+    daemon, peer = stage.start_daemon(), stage.start_image_server(path)
+    sides = {"ours": Call(daemon, "read_file", {"path": "picture.png"}, expected, modern=True),
+             "peer": Call(peer, "picture", {}, expected, modern=True)}
+    results = side_by_side(sides, counts)
+    memory = [resident_mb(server.pid) for server in (daemon, peer)]
+    daemon.stop()
+    peer.stop()
+    notes.append(f"pictures: the same {PICTURE_BYTES:,} bytes of PNG as an image block, revision 2026-07-28 on both sides; "
+                 "ours read_file, which reads and encodes the file for each call, peer @modelcontextprotocol/server "
+                 f"(createMcpHandler), which has it encoded; resident afterwards: {memory[0]:.0f} and {memory[1]:.0f} MB")
+    return rates("192 KiB picture over /mcp", results, "TypeScript SDK v2", {1: 20, 16: 20}, {})
+
+
+def endurance(stage, counts, notes):
+    """Memory after many calls beside memory after the first: what a leak of a few bytes per call would show."""
+    (stage.home / "hello.txt").write_text("hello world\n")
+    daemon = stage.start_daemon()
+    call = Call(daemon, "read_file", {"path": "hello.txt"}, "hello world")
+
+    def until_called(count, done, seconds):
+        while done < count:
+            done += call.wrk(16, seconds)["requests"]
+        return done
+
+    first = until_called(counts.warm_calls, 0, 1)
+    early = resident_mb(daemon.pid)
+    total = until_called(counts.endurance_calls, first, 5)
+    late = resident_mb(daemon.pid)
+    call.check()
+    daemon.stop()
+    notes.append(f"endurance: {early:.1f} MB resident after {first:,} calls, {late:.1f} MB after {total:,}, 16 connections")
+    return [Row(f"growth over {counts.endurance_calls:,} calls", "MB", max(late - early, 0), None, "-", limit=4)]
 
 
 def start(stage, counts, notes):

@@ -19,6 +19,7 @@ import clients
 HERE = Path(__file__).resolve().parent
 BINARY = os.environ["SELFAGENT_BINARY"]
 TOKEN = "0123456789abcdef0123456789abcdef"  # of a daemon that lives for minutes on the loopback
+IMAGE_SERVER = HERE / "image_server.mjs"
 EVERYTHING = HERE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 WIDTH, HEIGHT = 1920, 1080
 
@@ -181,4 +182,15 @@ class Stage:
         headers = clients.initialize(port, "/mcp", {})
         server = Server(process, port, time.perf_counter() - begin)
         server.headers = headers
+        return server
+
+    def start_image_server(self, picture):
+        """The official SDK's server that shows `picture`; ready when it listens."""
+        begin = time.perf_counter()
+        process = self.spawn("node", IMAGE_SERVER, picture, stdout=subprocess.PIPE, stderr=open(self.folder / "image_server.log", "w"))
+        line = process.stdout.readline()
+        if not line.startswith(b"port "):
+            raise RuntimeError("the image server did not start: " + (self.folder / "image_server.log").read_text()[-2000:])
+        server = Server(process, int(line[5:]), time.perf_counter() - begin)
+        server.headers = {}
         return server

@@ -41,7 +41,7 @@ Json parse_json(std::string_view text) {
   check_depth(text);
   try {
     return Json::parse(text);
-  } catch (const Json::parse_error& error) {
+  } catch (const Json::exception& error) {  // a number beyond double is an out_of_range
     std::string what = error.what();
     if (const auto end = what.find("] "); end != std::string::npos) what = what.substr(end + 2);
     throw Error(ErrorCode::invalid_argument, "not valid JSON: " + what);

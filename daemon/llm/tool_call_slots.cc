@@ -61,9 +61,7 @@ void ToolCallSlots::add_entry(const Json& entry) {
   const Json* nested = member(entry, "function");
   const Json& function = nested != nullptr ? *nested : entry;
   std::optional<int64_t> index;
-  if (const Json* number = member(entry, "index"); number != nullptr && number->is_number()) {
-    index = number->get<int64_t>();
-  }
+  if (const Json* number = member(entry, "index")) index = integer(*number);
   const std::string id = text_member(entry, "id");
   const std::string name = text_member(function, "name");
   const std::string fragment = argument_text(function);

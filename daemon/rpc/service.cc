@@ -93,7 +93,11 @@ void answer(Incoming incoming, const std::shared_ptr<Service>& service,
       Done done = [answers, i, silent, id = std::move(id)](const Outcome& outcome) {
         answers->fill(i, silent ? "" : answer_message(id, outcome));
       };
-      service->handle(std::move(message.request), std::move(done));
+      try {
+        service->handle(std::move(message.request), done);
+      } catch (const std::exception& error) {
+        done(RpcError(internal_error, "Internal error", {{"detail", error.what()}}));
+      }
     }
   }
 }

@@ -29,7 +29,7 @@ using Done = std::function<void(Outcome)>;
 
 /// Answers requests. `handle` is called on the network thread and must not block; it may call
 /// `done` at once or later on any thread, exactly once, for notifications too (their outcome is
-/// dropped).
+/// dropped). What it throws instead of calling `done` is answered as an internal error.
 class Service {
  public:
   virtual ~Service() = default;

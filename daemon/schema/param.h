@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "schema/codec.h"
 
 namespace selfagent {
@@ -58,7 +59,8 @@ class Param {
     copy.required_ = false;
     return copy;
   }
-  /// Numbers outside `least` to `most` are refused; for strings and arrays it limits the length.
+  /// Numbers outside `least` to `most` are refused; for strings (in characters, as JSON Schema
+  /// counts) and arrays it limits the length.
   Param range(int64_t least, int64_t most) const {
     Param copy = *this;
     copy.least_ = least;
@@ -107,7 +109,8 @@ class Param {
       }
     } else if (value.is_string() || value.is_array()) {
       const auto length = static_cast<int64_t>(
-          value.is_string() ? value.get_ref<const std::string&>().size() : value.size());
+          value.is_string() ? code_points(value.get_ref<const std::string&>()).size()
+                            : value.size());
       if (length < least || length > most) {
         throw ParameterError(where + " has length " + std::to_string(length) + ", allowed is " +
                              span);

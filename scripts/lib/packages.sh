@@ -36,6 +36,9 @@ packages_test=(
   python3 shellcheck
 )
 
+# Fuzzing, on top of packages_build.
+packages_fuzz=(clang-19 libclang-rt-19-dev)
+
 # What only the image has: the tools that a model reaches for.
 packages_image=(
   supervisor tini

@@ -67,6 +67,12 @@ TEST_CASE("JSON nested too deep is refused, not a stack overflow") {
   CHECK_THROWS_WITH(parse_json("{\"a\":}"), ContainsSubstring("not valid JSON"));
 }
 
+TEST_CASE("a number beyond double is refused as every other JSON error") {
+  CHECK_THROWS_WITH(parse_json(R"({"id":1e999})"),
+                    "not valid JSON: number overflow parsing '1e999'");
+  CHECK_THROWS_AS(parse_json("[-1e400]"), Error);
+}
+
 TEST_CASE("secrets compare by content") {
   CHECK(equal_secrets("abc", "abc"));
   CHECK_FALSE(equal_secrets("abc", "abd"));

@@ -264,6 +264,13 @@ TEST_CASE("a missing id is made up of call_ and nine letters or digits") {
   CHECK(completion.tool_calls[0].id != completion.tool_calls[1].id);
 }
 
+TEST_CASE("counts and indexes beyond every integer are left out, not undefined") {
+  const std::string stream = sse(
+      {R"({"choices":[{"delta":{"tool_calls":[{"index":1e300,"id":"a","function":{"name":"one","arguments":"{}"}}]}}]})",
+       R"({"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1e300,"completion_tokens":7.0}})"});
+  CHECK(decode(stream, stream.size(), stream.size()) == R"({"text":"","calls":["a one {}"]})");
+}
+
 TEST_CASE("text arrives piece by piece, not at the end") {
   std::string deltas;
   AnswerDecoder decoder([&](const std::string& piece) { deltas += piece; }, {});

@@ -21,6 +21,7 @@ class Example : public Service {
       return done(std::to_string(sum));
     }
     if (request.method == "get_data") return done(R"(["hello",5])");
+    if (request.method == "throw") throw std::runtime_error("no such luck");
     if (request.method == "update" || request.method.starts_with("notify_")) return done("null");
     done(unknown_method("no such method"));
   }
@@ -107,6 +108,18 @@ TEST_CASE("ids come back with their type") {
   CHECK(ask(R"({"jsonrpc":"2.0","method":"get_data","id":7})")["id"] == 7);
   CHECK(ask(R"({"jsonrpc":"2.0","method":"get_data","id":null})")["id"].is_null());
   CHECK(ask(R"({"jsonrpc":"2.0","method":"get_data","id":{}})")["error"]["code"] == -32600);
+}
+
+TEST_CASE("a service that throws is an internal error, and the rest of the batch is answered") {
+  const Json answers = ask(R"([{"jsonrpc":"2.0","method":"throw","id":1},
+                               {"jsonrpc":"2.0","method":"get_data","id":2}])");
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[0]["error"]["code"] == -32603);
+  CHECK(answers[1]["id"] == 2);
+}
+
+TEST_CASE("a number beyond double is a parse error, not an exception on the network thread") {
+  CHECK(ask(R"({"jsonrpc":"2.0","method":"get_data","id":1e999})")["error"]["code"] == -32700);
 }
 
 TEST_CASE("a peer's response is not answered") {

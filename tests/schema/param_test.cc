@@ -66,6 +66,13 @@ TEST_CASE("arguments are decoded with their defaults") {
   CHECK(params().decode(parse_json(R"({"x":3,"colour":null})")).colour == Colour::green);
 }
 
+TEST_CASE("the length of a text is counted in characters, as its schema says") {
+  CHECK(params().decode(parse_json(R"({"x":1,"text":"\u00e9\u00e9\ud83d\ude00"})")).text.size() ==
+        8);
+  CHECK_THROWS_WITH(params().decode(parse_json(R"({"x":1,"text":"\u00e9\u00e9\u00e9\u00e9"})")),
+                    ContainsSubstring("text has length 4, allowed is 1 to 3"));
+}
+
 TEST_CASE("every kind of bad argument is refused by name") {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"{}", "\"x\" is missing"},
