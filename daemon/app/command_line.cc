@@ -32,6 +32,10 @@ void add_serve_options(CLI::App& serve, Settings& settings) {
   serve.add_flag("--no-auth", settings.no_auth, "no token; only with a loopback address");
   serve.add_option("--allowed-host", settings.allowed_hosts, "a Host beside localhost");
   serve.add_option("--allowed-origin", settings.allowed_origins, "an Origin beside our own");
+  serve.add_option("--tls-cert", settings.tls_cert, "PEM certificate chain: https and wss only")
+      ->envname("SELFAGENT_TLS_CERT");
+  serve.add_option("--tls-key", settings.tls_key, "the PEM private key of --tls-cert")
+      ->envname("SELFAGENT_TLS_KEY");
   serve.add_option("--log-level", settings.log_level, "debug, info, warn or error")
       ->capture_default_str();
   serve.add_option("--max-steps", settings.planner.max_steps, "model calls in one run")

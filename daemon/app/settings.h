@@ -25,6 +25,8 @@ struct Settings {
   std::set<std::string> allowed_hosts;
   std::set<std::string> allowed_origins;
   std::string log_level = "info";
+  std::string tls_cert;  ///< PEM file; with tls_key the port speaks TLS only
+  std::string tls_key;
   LlmSettings model;
   PlannerSettings planner;
 
