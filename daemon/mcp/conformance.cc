@@ -74,6 +74,7 @@ void add_prompts(Prompts& prompts) {
                "Simple",
                "A prompt without arguments.",
                {},
+               {Profile::full},
                [](const Variables&, ClientLink&) {
                  return Json::array({text_message("user", "This is a simple prompt for testing.")});
                }});
@@ -83,6 +84,7 @@ void add_prompts(Prompts& prompts) {
                {{"arg1", "First", "The first argument.", true,
                  [](const std::string&, const Variables&) { return std::vector<std::string>{}; }},
                 {"arg2", "Second", "The second argument.", true}},
+               {Profile::full},
                [](const Variables& values, ClientLink&) {
                  return Json::array(
                      {text_message("user", "Prompt with arguments: arg1='" + values.at("arg1") +
@@ -92,6 +94,7 @@ void add_prompts(Prompts& prompts) {
                "With a resource",
                "A prompt with an embedded resource.",
                {{"resourceUri", "URI", "The URI of the resource.", true}},
+               {Profile::full},
                [](const Variables& values, ClientLink&) {
                  const Json resource = {{"uri", values.at("resourceUri")},
                                         {"mimeType", "text/plain"},
@@ -104,6 +107,7 @@ void add_prompts(Prompts& prompts) {
                "With an image",
                "A prompt with an image.",
                {},
+               {Profile::full},
                [](const Variables&, ClientLink&) {
                  const Json image = {{"type", "image"}, {"data", png}, {"mimeType", "image/png"}};
                  return Json::array(
@@ -113,6 +117,7 @@ void add_prompts(Prompts& prompts) {
                "With a question",
                "A prompt that asks first.",
                {},
+               {Profile::full},
                [](const Variables&, ClientLink& link) {
                  const Json schema = {{"type", "object"},
                                       {"properties", {{"context", {{"type", "string"}}}}},

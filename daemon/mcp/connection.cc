@@ -16,7 +16,7 @@ constexpr int legacy_resource_not_found = -32002;
 constexpr auto longest_question = std::chrono::minutes(15);
 
 // Results that clients may keep. What a token may use differs, so shared caches may not.
-constexpr const char* keep_public = R"("ttlMs":300000,"cacheScope":"public",)";
+
 constexpr const char* keep_private = R"("ttlMs":300000,"cacheScope":"private",)";
 constexpr const char* keep_discover = R"("ttlMs":3600000,"cacheScope":"public",)";
 constexpr const char* keep_not = R"("ttlMs":0,"cacheScope":"private",)";
@@ -180,7 +180,7 @@ void Connection::handle_common(const TurnPtr& turn) {
   if (method == "tools/list" || method == "resources/list" || method == "prompts/list" ||
       method == "resources/templates/list") {
     const Json list = server_.list(method, turn->request.params, principal());
-    return answer(turn, dump_json(list), method == "prompts/list" ? keep_public : keep_private);
+    return answer(turn, dump_json(list), keep_private);
   }
   if (method == "resources/read") return read_resource(turn);
   if (method == "prompts/get") return get_prompt(turn);
@@ -410,7 +410,8 @@ void Connection::read_resource(const TurnPtr& turn) {
 }
 
 void Connection::get_prompt(const TurnPtr& turn) {
-  const Prompt& prompt = server_.prompts().find(named(turn->request, "name", "a prompt's name"));
+  const Prompt& prompt =
+      server_.prompts().find(named(turn->request, "name", "a prompt's name"), principal());
   const Variables values = prompt_values(prompt, turn->request.params.value("arguments", Json()));
   run_blocking(turn, "", [&prompt, values](ClientLink& link, const std::stop_token&) {
     return dump_json(

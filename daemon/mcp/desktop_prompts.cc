@@ -29,6 +29,7 @@ Prompt operate_desktop_prompt() {
       {"task", "Task", "What shall be done, in your own words.", true},
       {"application", "Application", "The program to use, such as chromium or mousepad.", false,
        one_of({"chromium", "mousepad", "thunar", "xfce4-terminal", "xterm"})}};
+  prompt.profiles = {Profile::full, Profile::desktop};
   prompt.messages = [](const Variables& values, ClientLink&) {
     std::string text =
         "Carry out this task on the desktop of the sandbox:\n\n" + values.at("task") + "\n\n";
@@ -69,6 +70,7 @@ Prompt run_coding_task_prompt(const Sandbox& sandbox) {
        [&sandbox](const std::string& typed, const Variables&) {
          return complete_path(sandbox, typed, true);
        }}};
+  prompt.profiles = {Profile::full, Profile::code};
   prompt.messages = [&sandbox](const Variables& values, ClientLink&) {
     const std::string folder = values.at("folder").empty()
                                    ? sandbox.workspace().string()

@@ -58,12 +58,19 @@ class ScreenChanges : public Watch {
 // "a/b" of the workspace, without a way out of it.
 std::filesystem::path inside(const Sandbox& sandbox, const std::string& path) {
   const auto relative = std::filesystem::path(path).lexically_normal();
-  if (relative.is_absolute() || (!relative.empty() && *relative.begin() == "..")) {
+  const auto at = sandbox.workspace() / relative;
+  // Symlinks may lead out of it. No secret is kept by this: the user's rights do that.
+  std::error_code error;
+  const auto real = std::filesystem::weakly_canonical(at, error).lexically_relative(
+      std::filesystem::weakly_canonical(sandbox.workspace(), error));
+  if (path.find('\0') != std::string::npos || relative.is_absolute() || error || real.empty() ||
+      *real.begin() == "..") {
     throw Error(ErrorCode::not_found,
-                "\"" + path.substr(0, 200) + "\" is not inside the workspace " +
-                    sandbox.workspace().string() + ": the tool read_file reads other files");
+                "\"" + to_utf8(path.substr(0, path.find('\0'))).substr(0, 200) +
+                    "\" is not inside the workspace " + sandbox.workspace().string() +
+                    ": the tool read_file reads other files");
   }
-  return sandbox.workspace() / relative;
+  return at;
 }
 
 const char* mime_of(const std::filesystem::path& path, bool text) {

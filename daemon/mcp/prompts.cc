@@ -8,9 +8,10 @@ namespace selfagent::mcp {
 
 using rpc::RpcError;
 
-const Prompt& Prompts::find(const std::string& name) const {
+const Prompt& Prompts::find(const std::string& name, const Principal& principal) const {
   std::string known;
   for (const Prompt& prompt : prompts_) {
+    if (!prompt.profiles.contains(principal.profile)) continue;
     if (prompt.name == name) return prompt;
     known += (known.empty() ? "" : ", ") + prompt.name;
   }
@@ -18,9 +19,10 @@ const Prompt& Prompts::find(const std::string& name) const {
                  "there is no prompt \"" + name.substr(0, 100) + "\" (known: " + known + ")");
 }
 
-Json Prompts::list() const {
+Json Prompts::list(const Principal& principal) const {
   Json list = Json::array();
   for (const Prompt& prompt : prompts_) {
+    if (!prompt.profiles.contains(principal.profile)) continue;
     Json arguments = Json::array();
     for (const PromptArgument& argument : prompt.arguments) {
       arguments.push_back({{"name", argument.name},

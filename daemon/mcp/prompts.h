@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct Prompt {
   std::string title;
   std::string description;
   std::vector<PromptArgument> arguments;
+  std::set<Profile> profiles = {Profile::full};  ///< whose tools can do what it asks for
   /// The messages for checked `values` ("" for an argument that was left out), in the
   /// specification's form. May block; `link` is never null, see tool/client_link.h.
   std::function<Json(const Variables& values, ClientLink& link)> messages;
@@ -34,10 +36,11 @@ struct Prompt {
 class Prompts {
  public:
   void add(Prompt prompt) { prompts_.push_back(std::move(prompt)); }
-  /// The prompt called `name`. Throws rpc::RpcError(invalid_params) with the known names.
-  const Prompt& find(const std::string& name) const;
-  /// Prompt objects of the specification.
-  Json list() const;
+  /// The prompt called `name`, if it is for `principal`. Throws rpc::RpcError(invalid_params) with
+  /// the names of those that are.
+  const Prompt& find(const std::string& name, const Principal& principal) const;
+  /// Prompt objects of the specification: those for `principal`.
+  Json list(const Principal& principal) const;
 
  private:
   std::deque<Prompt> prompts_;

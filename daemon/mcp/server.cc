@@ -4,6 +4,7 @@
 
 #include "mcp/envelope.h"
 #include "mcp/pages.h"
+#include "schema/output.h"
 
 namespace selfagent::mcp {
 
@@ -24,7 +25,15 @@ Json describe(const Tool& tool) {
                 {"destructiveHint", tool.annotations.destructive},
                 {"idempotentHint", tool.annotations.idempotent},
                 {"openWorldHint", tool.annotations.open_world}}}};
-  if (!tool.output_schema.is_null()) out["outputSchema"] = tool.output_schema;
+  if (tool.output_schema.is_null()) return out;
+  out["outputSchema"] = tool.output_schema;
+  if (!tool.long_running) return out;
+  // It may also say that it is still running, and nothing else: see tool/calls.h.
+  Json& schema = out["outputSchema"];
+  schema.erase("required");
+  schema["properties"]["still_running"] =
+      field("boolean", "True if the call goes on in the background; then only call_id is there.");
+  schema["properties"]["call_id"] = field("string", "What call_result takes.");
   return out;
 }
 
@@ -106,7 +115,7 @@ Json Server::list(const std::string& method, const Json& params, const Principal
   if (method == "resources/templates/list") {
     return page("resourceTemplates", resources_.list(true, principal), params, size);
   }
-  if (method == "prompts/list") return page("prompts", prompts_.list(), params, size);
+  if (method == "prompts/list") return page("prompts", prompts_.list(principal), params, size);
   Json tools = Json::array();
   for (const Tool& tool : caller_.registry().tools()) {
     if (principal.allows(tool)) tools.push_back(describe(tool));
@@ -130,7 +139,8 @@ Json Server::complete(const Json& params, const Principal& principal) const {
   const Complete* complete = nullptr;
   bool known = false;
   if (type == "ref/prompt") {
-    for (const auto& candidate : prompts_.find(required_string(ref, "name", "ref")).arguments) {
+    const Prompt& prompt = prompts_.find(required_string(ref, "name", "ref"), principal);
+    for (const auto& candidate : prompt.arguments) {
       if (candidate.name != name) continue;
       known = true;
       complete = &candidate.complete;

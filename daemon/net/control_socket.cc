@@ -53,6 +53,14 @@ class LinePeer : public std::enable_shared_from_this<LinePeer> {
     });
   }
 
+  // The daemon stops: nothing more is read, what is under way is cancelled, its answers still go
+  // out.
+  void stop() {
+    if (const auto connection = std::exchange(connection_, nullptr)) connection->close();
+    ended_ = true;
+    asio::post(io_, [self = shared_from_this()] { self->close_if_done(); });
+  }
+
   void close() {
     std::error_code ignored;
     socket_.close(ignored);
@@ -195,7 +203,7 @@ void ControlSocket::stop() {
   std::error_code ignored;
   state_->acceptor.close(ignored);
   for (const auto& weak : state_->peers) {
-    if (const auto peer = weak.lock()) peer->close();
+    if (const auto peer = weak.lock()) peer->stop();
   }
   std::filesystem::remove(state_->path, ignored);
 }

@@ -24,7 +24,8 @@ class ControlSocket {
                 const Principal& owner);
   ~ControlSocket();
 
-  /// Closes the socket and every connection, and removes the file; network thread.
+  /// Closes the socket, ends every connection when its last answers are out, and removes the file;
+  /// network thread.
   void stop();
 
  private:

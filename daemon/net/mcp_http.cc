@@ -151,15 +151,22 @@ McpEndpoint::~McpEndpoint() = default;
 
 void McpEndpoint::stop() {
   ticker_->timer.cancel();
-  std::vector<std::weak_ptr<mcp::Connection>> listening;
+  std::vector<Tracked> tracked;
   {
     const std::lock_guard lock(mutex_);
-    listening.swap(listening_);
+    tracked.swap(tracked_);
   }
-  for (const auto& weak : listening) {
+  for (const auto& [weak, end] : tracked) {
     if (const auto connection = weak.lock()) connection->close();
+    if (end) end();
   }
   sessions_.end_all();
+}
+
+void McpEndpoint::track(const std::shared_ptr<mcp::Connection>& connection,
+                        std::function<void()> end) {
+  const std::lock_guard lock(mutex_);
+  tracked_.push_back({connection, std::move(end)});
 }
 
 void McpEndpoint::tick() {
@@ -170,7 +177,7 @@ void McpEndpoint::tick() {
     sessions_.tick(now);
     {
       const std::lock_guard lock(mutex_);
-      std::erase_if(listening_, [](const auto& weak) { return weak.expired(); });
+      std::erase_if(tracked_, [](const auto& tracked) { return tracked.connection.expired(); });
       std::erase_if(answers_, [&](const auto& weak) {
         const auto answer = weak.lock();
         if (answer) answer->tick(now);
@@ -275,10 +282,7 @@ void McpEndpoint::post_modern(const HttpRequest& http, rpc::Request request,
   // In this era a client that hangs up has cancelled.
   const auto gone = [connection] { connection->close(); };
   responder->on_abandoned(gone);
-  if (request.method == "subscriptions/listen") {
-    const std::lock_guard lock(mutex_);
-    listening_.push_back(connection);
-  }
+  if (request.method == "subscriptions/listen") track(connection, {});
   const Channel channel = open_channel(http, responder, request, nullptr, gone);
   const bool notification = request.notification;
   connection->handle(

@@ -32,7 +32,10 @@ class McpEndpoint {
   /// Ends a session: 204, 405 without one, 404 for an unknown one.
   void end_session(const HttpRequest& request, const ResponderPtr& responder);
 
-  /// Ends all streams and sessions; network thread.
+  /// Ends `connection` with `end` when the endpoint stops: a WebSocket's.
+  void track(const std::shared_ptr<mcp::Connection>& connection, std::function<void()> end);
+
+  /// Ends all streams, sessions and tracked connections; network thread.
   void stop();
 
  private:
@@ -56,7 +59,11 @@ class McpEndpoint {
   std::unique_ptr<Ticker> ticker_;
   std::mutex mutex_;  // protects the members below
   std::vector<std::weak_ptr<McpAnswer>> answers_;
-  std::vector<std::weak_ptr<mcp::Connection>> listening_;  // modern clients with a subscription
+  struct Tracked {
+    std::weak_ptr<mcp::Connection> connection;
+    std::function<void()> end;  // may be empty
+  };
+  std::vector<Tracked> tracked_;
 };
 
 }  // namespace selfagent

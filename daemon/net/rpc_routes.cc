@@ -29,7 +29,7 @@ bool offers_mcp(const HttpRequest& request) {
 }
 
 void serve_web_socket(const HttpRequest& request, const ResponderPtr& responder,
-                      mcp::Server& server) {
+                      mcp::Server& server, McpEndpoint& mcp) {
   if (!responder->wants_web_socket()) {
     return responder->send(
         HttpResponse::error(400, "invalid_argument",
@@ -59,6 +59,9 @@ void serve_web_socket(const HttpRequest& request, const ResponderPtr& responder,
   };
   events.on_close = [connection] { connection->close(); };
   *socket = responder->upgrade(offers_mcp(request) ? "mcp" : "", std::move(events));
+  mcp.track(connection, [socket] {
+    if (const auto open = socket->lock()) open->close(1001, "the daemon is stopping");
+  });
 }
 
 }  // namespace
@@ -72,7 +75,7 @@ void add_rpc_routes(Router& router, mcp::Server& server, McpEndpoint& mcp) {
   router.add("GET", "/mcp", Access::tools,
              [&mcp, &server](const HttpRequest& request, const ResponderPtr& responder) {
                if (responder->wants_web_socket()) {
-                 return serve_web_socket(request, responder, server);
+                 return serve_web_socket(request, responder, server, mcp);
                }
                mcp.get(request, responder);
              });
@@ -85,8 +88,8 @@ void add_rpc_routes(Router& router, mcp::Server& server, McpEndpoint& mcp) {
                serve_rpc_post(request, responder, server);
              });
   router.add("GET", "/ws", Access::tools,
-             [&server](const HttpRequest& request, const ResponderPtr& responder) {
-               serve_web_socket(request, responder, server);
+             [&server, &mcp](const HttpRequest& request, const ResponderPtr& responder) {
+               serve_web_socket(request, responder, server, mcp);
              });
 }
 

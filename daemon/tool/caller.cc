@@ -25,7 +25,7 @@ ToolCaller::~ToolCaller() { cancel_all(); }
 
 void ToolCaller::start(const Tool& tool, CallRequest request,
                        std::function<void(CallOutcome)> done) {
-  auto call = std::make_shared<RunningCall>(tool.name, request.principal->name, request.foreground,
+  auto call = std::make_shared<RunningCall>(tool, request.principal->name, request.foreground,
                                             request.progress,
                                             [done](ToolResult result) { done(std::move(result)); });
   if (request.foreground.count() > 0 || request.progress) calls_.watch(call);

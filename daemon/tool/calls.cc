@@ -28,9 +28,9 @@ std::string how_to_read_on(const std::string& id) {
 
 }  // namespace
 
-RunningCall::RunningCall(std::string tool, std::string principal, milliseconds foreground,
+RunningCall::RunningCall(const Tool& tool, std::string principal, milliseconds foreground,
                          ProgressSink progress, Answer answer)
-    : tool_(std::move(tool)),
+    : tool_(tool),
       principal_(std::move(principal)),
       foreground_(foreground),
       progress_(std::move(progress)),
@@ -71,7 +71,7 @@ bool RunningCall::abandon() {
 }
 
 std::string RunningCall::describe(Clock::time_point now) const {
-  return tool_ +
+  return tool_.name +
          (over_ ? " ended after " + seconds(over_at_ - started_)
                 : " is still running after " + seconds(now - started_)) +
          (over_ || last_message_.empty() ? "" : " (" + last_message_ + ")");
@@ -89,10 +89,19 @@ std::function<void()> RunningCall::detach(Clock::time_point now) {
   if (over_ || foreground_.count() == 0 || now - started_ < foreground_) return nullptr;
   id_ = random_hex(8);
   progress_ = nullptr;
-  return [answer = std::exchange(answer_, nullptr),
-          text = describe(now) + ". " + how_to_read_on(id_)] {
-    if (answer) answer(ToolResult::text(text));
+  return [answer = std::exchange(answer_, nullptr), result = still_running(now)] {
+    if (answer) answer(result);
   };
+}
+
+ToolResult RunningCall::still_running(Clock::time_point now) const {
+  ToolResult result = ToolResult::text(describe(now) + ". " + how_to_read_on(id_));
+  if (tool_.output_schema.is_null()) return result;
+  // Clients refuse a result that does not fit the schema, unless it is an error. Tools that may be
+  // long have room for this one in theirs, see mcp/server.cc.
+  result.is_error = !tool_.long_running;
+  if (tool_.long_running) result.structured = {{"still_running", true}, {"call_id", id_}};
+  return result;
 }
 
 bool RunningCall::over() const {
@@ -180,7 +189,7 @@ ToolResult Calls::result(const std::string& id, const std::string& principal, mi
   if (stop.stop_requested()) {
     throw Error(ErrorCode::cancelled, "no longer waiting; the call \"" + id + "\" goes on");
   }
-  return ToolResult::text(call->describe(Clock::now()) + ". " + how_to_read_on(id));
+  return call->still_running(Clock::now());
 }
 
 void Calls::cancel(const std::string& id, const std::string& principal) {

@@ -23,13 +23,13 @@ namespace selfagent {
 
 using ProgressSink = std::function<void(double progress, const std::string& message)>;
 
-/// One call. Thread-safe.
+/// One call. Thread-safe. Its tool must outlive it.
 class RunningCall {
  public:
   /// Answers the client; called exactly once, on any thread.
   using Answer = std::function<void(ToolResult)>;
 
-  RunningCall(std::string tool, std::string principal, milliseconds foreground,
+  RunningCall(const Tool& tool, std::string principal, milliseconds foreground,
               ProgressSink progress, Answer answer);
 
   /// Ends the call, however it ended.
@@ -53,9 +53,10 @@ class RunningCall {
   std::function<void()> detach(Clock::time_point now);
   bool over() const;
   std::string describe(Clock::time_point now) const;
+  ToolResult still_running(Clock::time_point now) const;
   void emit(double value, const std::string& message);
 
-  const std::string tool_;
+  const Tool& tool_;
   const std::string principal_;
   const milliseconds foreground_;  // 0: for ever
   const Clock::time_point started_ = Clock::now();

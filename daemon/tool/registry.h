@@ -14,6 +14,9 @@ namespace selfagent {
 /// Filled once at start, constant afterwards: no locks.
 class Registry {
  public:
+  Registry() = default;
+  Registry(Registry&&) = default;  // moving keeps every tool where it is
+  Registry& operator=(Registry&&) = default;
   /// Throws Error(conflict) for a name that is taken or that does not match ^[a-z][a-z0-9_]{0,39}$.
   void add(Tool tool);
 

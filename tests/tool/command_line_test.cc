@@ -7,7 +7,12 @@ namespace selfagent {
 namespace {
 
 Tool tool(const std::string& name, const std::string& schema) {
-  return {name, name, "", ToolArea::code, {}, parse_json(schema), nullptr};
+  Tool made;
+  made.name = name;
+  made.title = name;
+  made.area = ToolArea::code;
+  made.input_schema = parse_json(schema);
+  return made;
 }
 
 Registry tools() {

@@ -12,8 +12,8 @@ std::set<std::string> allowed(Profile profile) {
   add_all_tools(registry);
   const Principal principal{"x", profile, {}};
   std::set<std::string> names;
-  for (const auto& [name, tool] : registry.tools()) {
-    if (principal.allows(tool)) names.insert(name);
+  for (const Tool& tool : registry.tools()) {
+    if (principal.allows(tool)) names.insert(tool.name);
   }
   return names;
 }
