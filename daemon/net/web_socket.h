@@ -34,6 +34,7 @@ class WebSocketConnection : public WebSocket,
  private:
   void send(uint8_t opcode, std::string payload);
   void write(uint8_t opcode, std::string payload);
+  void balance();
   void handle(WebSocketInput input);
   void answer_ping(std::string payload);
   void end(const std::string& close_frame);

@@ -118,11 +118,6 @@ Client::Client(uint16_t port, int receive_buffer) : fd_(::socket(AF_INET, SOCK_S
   }
 }
 
-void Client::shrink_receive_buffer() {
-  const int size = 4096;
-  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-}
-
 void Client::send(const std::string& bytes) { try_send(bytes); }
 
 bool Client::try_send(const std::string& bytes) {
