@@ -139,6 +139,11 @@ void WebSocketConnection::drop() {
   finish();
 }
 
+void WebSocketConnection::stop() {
+  end(web_socket_close(1001, "the server stops"));
+  transport_->close();
+}
+
 // Sends the last frame; what the client still sends, its own close frame last, is dropped.
 void WebSocketConnection::end(const std::string& close_frame) {
   if (ended_) return;

@@ -30,6 +30,7 @@ class WebSocketConnection : public WebSocket,
   void closed() override;
   void tick(Clock::time_point now) override;
   void drop() override;
+  void stop() override;
 
  private:
   void send(uint8_t opcode, std::string payload);

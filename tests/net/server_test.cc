@@ -45,6 +45,27 @@ TEST_CASE("requests are answered in order, and what cannot be read is refused") 
   CHECK_THAT(all.substr(last), ContainsSubstring("Connection: close\r\n"));
 }
 
+TEST_CASE("pipelined requests are answered in order, however they are cut") {
+  TestServer server({});
+  Client client(server.port());
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 500; ++i) {
+    const std::string body = "<" + std::to_string(i) + ">";
+    requests += "POST " + (i % 3 == 0 ? "/echo"s : "/later"s) +
+                " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) +
+                "\r\n\r\n" + body;
+    expected += body;
+  }
+  for (size_t at = 0; at < requests.size(); at += 997) client.send(requests.substr(at, 997));
+  const std::string all = client.read_until("<499>");
+  std::string bodies;
+  for (size_t at = 0; (at = all.find('<', at)) != std::string::npos; ++at) {
+    bodies += all.substr(at, all.find('>', at) + 1 - at);
+  }
+  CHECK(bodies == expected);
+}
+
 TEST_CASE("a body over the limit is answered with 413 before it is sent") {
   TestServer server({.max_body = 1000});
   for (const char* more : {"", "Expect: 100-continue\r\n"}) {
@@ -233,6 +254,13 @@ TEST_CASE("a WebSocket whose messages are never read is cut when 32 MiB are queu
   client.send("\x81\x85"s + no_mask + "flood");
   REQUIRE(server.web_socket_closed().wait_for(10s) == std::future_status::ready);
   CHECK(server.flooded() > (32u << 20));
+}
+
+TEST_CASE("a server that stops says so to its WebSockets") {
+  auto server = std::make_unique<TestServer>(HttpServer::Settings{});
+  Client client = web_socket(*server);
+  server = nullptr;
+  CHECK(client.read_to_end() == "\x88\x12\x03\xe9the server stops"s);
 }
 
 TEST_CASE("an upgrade without version 13 or a key is refused") {

@@ -64,6 +64,8 @@ void TestServer::answer_get(const HttpRequest& request, const ResponderPtr& resp
     pieces->write("one");
     pieces->write("two");
     pieces->end();
+  } else if (request.path == "/cookie") {
+    responder->send({200, {{"Set-Cookie", "a=b; HttpOnly"}}, ""});
   } else if (request.path == "/throws") {
     throw std::runtime_error("as expected by the test");
   } else if (request.path == "/abandoned") {

@@ -79,6 +79,7 @@ class Client {
   const std::string& received() const { return received_; }
   /// True when the server has dropped the connection, though nothing was read.
   bool dropped_by_server(milliseconds time) const;
+  int fd() const { return fd_.get(); }
 
  private:
   bool receive(milliseconds time);
