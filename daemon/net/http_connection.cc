@@ -351,4 +351,9 @@ void HttpServerConnection::tick(Clock::time_point now) {
 
 void HttpServerConnection::drop() { transport_->close(); }
 
+void HttpServerConnection::stop() {
+  const auto successor = successor_;
+  successor ? successor->stop() : drop();
+}
+
 }  // namespace selfagent

@@ -1,4 +1,6 @@
 // The server with clients that behave badly: raw sockets on loopback, with short deadlines.
+#include <sys/resource.h>
+
 #include "catch.h"
 #include "test_server.h"
 
@@ -283,6 +285,22 @@ TEST_CASE("connections beyond the limit are closed at once") {
   CHECK(Client(server.port()).read_to_end().empty());
   first.send("\x89\x80"s + no_mask);
   CHECK(first.read(2) == "\x8a\0"s);
+}
+
+TEST_CASE("running out of descriptors pauses accepting and does not end it") {
+  TestServer server({});
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &one_more) == 0);
+  Client client(server.port());  // has the last one
+  client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
+  CHECK_FALSE(client.ended_within(100ms));
+  CHECK(client.received().empty());
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK_THAT(client.read_until("\r\n\r\nhi"), ContainsSubstring("HTTP/1.1 200 OK\r\n"));
 }
 
 TEST_CASE("a missing certificate or key is named") {
