@@ -58,7 +58,8 @@ struct HttpResponse {
 class Stream {
  public:
   virtual ~Stream() = default;
-  /// Queues `piece`. A client that lets more than 16 MiB pile up is disconnected.
+  /// Queues `piece`. A client that lets more than 16 MiB pile up, or takes nothing for 30 s, is
+  /// disconnected; open() is then false.
   virtual void write(std::string piece) = 0;
   /// Calls `ready` on the network thread when less than 1 MiB is queued.
   virtual void when_drained(std::function<void()> ready) = 0;
@@ -69,6 +70,7 @@ class Stream {
   virtual void on_closed(std::function<void()> closed) = 0;
 };
 
+/// A client that lets more than 32 MiB pile up, or takes nothing for 30 s, is disconnected.
 class WebSocket {
  public:
   virtual ~WebSocket() = default;
@@ -76,6 +78,7 @@ class WebSocket {
   virtual void send_binary(std::string bytes) = 0;
   /// Bytes that are queued and not yet written.
   virtual size_t queued() const = 0;
+  /// Sends a close frame and ends when the client has ended too; `reason` is cut to 123 bytes.
   virtual void close(int code, const std::string& reason) = 0;
 };
 
@@ -84,7 +87,7 @@ struct WebSocketEvents {
   std::function<void(std::string message, bool binary)> on_message;
   /// Once, after which nothing more comes. Also drops the references that the callbacks hold.
   std::function<void()> on_close;
-  size_t max_message = 32u << 20;
+  size_t max_message = 32u << 20;  ///< bytes; a longer one ends the WebSocket with code 1009
 };
 
 /// Answers one request, exactly once.

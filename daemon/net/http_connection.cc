@@ -121,7 +121,8 @@ HttpServerConnection::HttpServerConnection(std::shared_ptr<ServerCore> core,
       since_(Clock::now()) {}
 
 void HttpServerConnection::received(std::string_view bytes) {
-  if (!busy_ && !blocked_ && !successor_) return read(bytes);
+  // What came earlier and waits is first.
+  if (!busy_ && !blocked_ && !successor_ && input_.empty()) return read(bytes);
   input_.append(bytes);
   if (input_.size() > max_input) transport_->pause_reading();
 }
@@ -349,5 +350,10 @@ void HttpServerConnection::tick(Clock::time_point now) {
 }
 
 void HttpServerConnection::drop() { transport_->close(); }
+
+void HttpServerConnection::stop() {
+  const auto successor = successor_;
+  successor ? successor->stop() : drop();
+}
 
 }  // namespace selfagent

@@ -28,6 +28,7 @@ class HttpServerConnection : public ClientConnection,
   void closed() override;
   void tick(Clock::time_point now) override;
   void drop() override;
+  void stop() override;
 
   // For the answer to request `number`; ignored when that is not the one being answered.
   void respond(uint64_t number, HttpResponse response);

@@ -8,13 +8,13 @@ namespace selfagent {
 
 namespace {
 
-constexpr size_t max_queued = 16u << 20;
+constexpr size_t max_stream_queue = 16u << 20;
 
 }  // namespace
 
 void ResponseStream::write(std::string piece) {
   if (!open()) return;
-  if (unsent_bytes_ > max_queued) {
+  if (unsent_bytes_ > max_stream_queue) {
     if (over_.exchange(true)) return;
     return asio::post(connection_->io(), [self = shared_from_this()] { self->cut(); });
   }
@@ -26,7 +26,7 @@ void ResponseStream::write(std::string piece) {
 
 void ResponseStream::append(std::string piece) {
   if (!open_) return;
-  if (unsent_bytes_ + connection_->transport()->queued() > max_queued) return cut();
+  if (unsent_bytes_ + connection_->transport()->queued() > max_stream_queue) return cut();
   if (unsent_.empty()) {
     unsent_ = std::move(piece);
   } else {

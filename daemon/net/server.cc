@@ -144,10 +144,14 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
       return;
     }
     set_options(fd.get());
-    const auto transport = std::make_shared<Transport>(core, fd.release(), std::move(peer));
-    const auto connection = std::make_shared<HttpServerConnection>(core, transport, ++last_id);
-    core->connections[last_id] = connection;
-    transport->start(connection);
+    try {
+      const auto transport = std::make_shared<Transport>(core, fd.release(), std::move(peer));
+      const auto connection = std::make_shared<HttpServerConnection>(core, transport, ++last_id);
+      core->connections[last_id] = connection;
+      transport->start(connection);
+    } catch (const std::exception& error) {
+      log::error("a connection could not be served: {}", error.what());
+    }
   }
 
   void tick() {
@@ -157,9 +161,9 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
                                    periods.linger / 4, periods.ping / 4, periods.silence / 4}));
     ticker.async_wait([self = shared_from_this()](const std::error_code& error) {
       if (error || !self->listener.is_open()) return;
+      self->tick();
       const auto now = Clock::now();
       for (const auto& connection : self->all()) connection->tick(now);
-      self->tick();
     });
   }
 
@@ -178,7 +182,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
     listener.close(ignored);
     accept_again.cancel();
     ticker.cancel();
-    for (const auto& connection : all()) connection->drop();
+    for (const auto& connection : all()) connection->stop();
   }
 
   std::shared_ptr<ServerCore> core;

@@ -28,6 +28,8 @@ class ClientConnection {
   virtual void tick(Clock::time_point now) = 0;
   /// Ends the connection at once.
   virtual void drop() = 0;
+  /// Like drop, because the server stops.
+  virtual void stop() { drop(); }
 };
 
 struct ServerCore {

@@ -53,10 +53,16 @@ void Transport::wait_for(Want want, void (Transport::*then)()) {
   using asio::posix::stream_descriptor;
   const auto kind =
       want == Want::write ? stream_descriptor::wait_write : stream_descriptor::wait_read;
-  descriptor_->waiter.async_wait(kind,
-                                 [self = shared_from_this(), then](const std::error_code& error) {
-                                   if (!error && self->open()) (self.get()->*then)();
-                                 });
+  descriptor_->waiter.async_wait(
+      kind, [self = shared_from_this(), then](const std::error_code& error) {
+        if (error || !self->open()) return;
+        try {
+          (self.get()->*then)();
+        } catch (const std::exception& failure) {
+          log::error("the connection of a client at {} failed: {}", self->peer_, failure.what());
+          self->close();
+        }
+      });
 }
 
 void Transport::shake_hands() {

@@ -11,7 +11,7 @@ namespace selfagent {
 namespace {
 
 // More than any message of ours: one is always accepted, the next one only below this.
-constexpr size_t max_queued = 32u << 20;
+constexpr size_t max_socket_queue = 32u << 20;
 
 // A client that does not take its answers may not send further requests.
 constexpr size_t pause_above = 4u << 20;
@@ -32,11 +32,11 @@ WebSocketConnection::WebSocketConnection(std::shared_ptr<ServerCore> core,
 void WebSocketConnection::send(uint8_t opcode, std::string payload) {
   if (over_) return;
   const size_t size = payload.size();
-  if (posted_bytes_.fetch_add(size) > max_queued) over_ = true;
+  if (posted_bytes_.fetch_add(size) > max_socket_queue) over_ = true;
   asio::post(
       core_->io, [self = shared_from_this(), opcode, size, payload = std::move(payload)]() mutable {
         if (self->ended_) return;
-        if (self->over_ || self->transport_->queued() > max_queued) {
+        if (self->over_ || self->transport_->queued() > max_socket_queue) {
           log::warn(
               "a WebSocket client at {} read too slowly: it was disconnected with {} bytes queued",
               self->transport_->peer(), self->queued());
@@ -50,9 +50,19 @@ void WebSocketConnection::send(uint8_t opcode, std::string payload) {
 void WebSocketConnection::write(uint8_t opcode, std::string payload) {
   std::string header = web_socket_header(opcode, payload.size());
   transport_->write(std::move(header), std::move(payload));
-  if (transport_->queued() > pause_above && !paused_) {
+  balance();
+}
+
+// Reads on only while the client takes its answers: a burst of requests waits in the kernel, not
+// here.
+void WebSocketConnection::balance() {
+  if (!paused_ && queued() > pause_above) {
     paused_ = true;
     transport_->pause_reading();
+  } else if (paused_ && queued() < Transport::low_water) {
+    paused_ = false;
+    heard_ = Clock::now();  // nothing could be heard meanwhile
+    transport_->resume_reading();
   }
 }
 
@@ -69,6 +79,7 @@ void WebSocketConnection::received(std::string_view bytes) {
     if (ended_) return;
     handle(std::move(input));
   }
+  if (!ended_) balance();
 }
 
 void WebSocketConnection::handle(WebSocketInput input) {
@@ -107,9 +118,7 @@ void WebSocketConnection::answer_ping(std::string payload) {
 void WebSocketConnection::drained() {
   if (ended_) return;
   if (std::exchange(pong_due_, false)) write(web_socket_pong, std::exchange(pong_, {}));
-  if (!std::exchange(paused_, false)) return;
-  heard_ = Clock::now();  // nothing could be heard meanwhile
-  transport_->resume_reading();
+  balance();
 }
 
 void WebSocketConnection::tick(Clock::time_point now) {
@@ -128,6 +137,11 @@ void WebSocketConnection::tick(Clock::time_point now) {
 void WebSocketConnection::drop() {
   transport_->close();
   finish();
+}
+
+void WebSocketConnection::stop() {
+  end(web_socket_close(1001, "the server stops"));
+  transport_->close();
 }
 
 // Sends the last frame; what the client still sends, its own close frame last, is dropped.

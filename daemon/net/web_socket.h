@@ -30,10 +30,12 @@ class WebSocketConnection : public WebSocket,
   void closed() override;
   void tick(Clock::time_point now) override;
   void drop() override;
+  void stop() override;
 
  private:
   void send(uint8_t opcode, std::string payload);
   void write(uint8_t opcode, std::string payload);
+  void balance();
   void handle(WebSocketInput input);
   void answer_ping(std::string payload);
   void end(const std::string& close_frame);

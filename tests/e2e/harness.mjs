@@ -240,7 +240,7 @@ export class Daemon {
     }, 20_000).catch((error) => {
       throw new Error(`${error.message}\n${this.output()}`);
     });
-    this.url = this.out.match(/^ready (http:\/\/\S+:\d+)\/$/m)[1];
+    this.url = this.out.match(/^ready (https?:\/\/\S+:\d+)\/$/m)[1];
     this.port = Number(new URL(this.url).port);
     this.loginUrl = this.out.match(/^login (\S+)$/m)?.[1];
     this.token = this.loginUrl?.match(/#token=(\S+)$/)?.[1];

@@ -33,12 +33,12 @@ std::string feed(RequestParser& parser, const std::string& bytes, size_t piece) 
   return all.empty() ? "?" : all;
 }
 
-struct Case {
+struct RequestCase {
   std::string bytes;
   std::string found;
 };
 
-std::vector<Case> cases() {
+std::vector<RequestCase> request_cases() {
   const std::string get = "GET / HTTP/1.1\r\nHost: h\r\n";
   const std::string post = "POST /p HTTP/1.1\r\nHost: h\r\n";
   return {
@@ -106,7 +106,7 @@ std::vector<Case> cases() {
 }  // namespace
 
 TEST_CASE("requests are read and refused by the book, however they are cut") {
-  for (const auto& [bytes, found] : cases()) {
+  for (const auto& [bytes, found] : request_cases()) {
     for (const size_t piece : {size_t{1}, size_t{7}, bytes.size()}) {
       INFO(bytes.substr(0, 200) << "\nin pieces of " << piece);
       RequestParser parser(limits());

@@ -1,4 +1,6 @@
 // The server with clients that behave badly: raw sockets on loopback, with short deadlines.
+#include <sys/resource.h>
+
 #include "catch.h"
 #include "test_server.h"
 
@@ -12,11 +14,11 @@ const std::string upgrade =
     "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const std::string get = "GET /big HTTP/1.1\r\nHost: h\r\n\r\n";
-const std::string none = "\0\0\0\0"s;
+const std::string no_mask = "\0\0\0\0"s;
 
 // A client after the upgrade.
-Client web_socket(TestServer& server) {
-  Client client(server.port());
+Client web_socket(TestServer& server, int receive_buffer = 0) {
+  Client client(server.port(), receive_buffer);
   client.send(upgrade);
   const std::string answer = client.read_until("\r\n\r\n");
   CHECK_THAT(answer, ContainsSubstring("HTTP/1.1 101 Switching Protocols\r\n"));
@@ -43,6 +45,27 @@ TEST_CASE("requests are answered in order, and what cannot be read is refused") 
   CHECK((second != std::string::npos && second > first));
   CHECK((last != std::string::npos && last > second));
   CHECK_THAT(all.substr(last), ContainsSubstring("Connection: close\r\n"));
+}
+
+TEST_CASE("pipelined requests are answered in order, however they are cut") {
+  TestServer server({});
+  Client client(server.port());
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 500; ++i) {
+    const std::string body = "<" + std::to_string(i) + ">";
+    requests += "POST " + (i % 3 == 0 ? "/echo"s : "/later"s) +
+                " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) +
+                "\r\n\r\n" + body;
+    expected += body;
+  }
+  for (size_t at = 0; at < requests.size(); at += 997) client.send(requests.substr(at, 997));
+  const std::string all = client.read_until("<499>");
+  std::string bodies;
+  for (size_t at = 0; (at = all.find('<', at)) != std::string::npos; ++at) {
+    bodies += all.substr(at, all.find('>', at) + 1 - at);
+  }
+  CHECK(bodies == expected);
 }
 
 TEST_CASE("a body over the limit is answered with 413 before it is sent") {
@@ -158,9 +181,9 @@ TEST_CASE("a WebSocket echoes messages, pongs and the close") {
   Client client = web_socket(server);
   client.send("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"s);
   CHECK(client.read(7) == "\x81\x05Hello"s);
-  client.send("\x89\x82"s + none + "hi");
+  client.send("\x89\x82"s + no_mask + "hi");
   CHECK(client.read(4) == "\x8a\x02hi"s);
-  client.send("\x88\x85"s + none + "\x0f\xa0" + "bye");
+  client.send("\x88\x85"s + no_mask + "\x0f\xa0" + "bye");
   CHECK(client.read_to_end() == "\x88\x02\x0f\xa0"s);
   CHECK(server.web_socket_closed().wait_for(10s) == std::future_status::ready);
 }
@@ -168,7 +191,7 @@ TEST_CASE("a WebSocket echoes messages, pongs and the close") {
 TEST_CASE("frames that come with the upgrade request are not lost") {
   TestServer server({});
   Client client(server.port());
-  client.send(upgrade + "\x81\x82"s + none + "ab");
+  client.send(upgrade + "\x81\x82"s + no_mask + "ab");
   client.read_until("\r\n\r\n");
   CHECK(client.read(4) ==
         "\x81\x02"
@@ -178,11 +201,11 @@ TEST_CASE("frames that come with the upgrade request are not lost") {
 TEST_CASE("broken frames end a WebSocket with their code, then the connection") {
   TestServer server({});
   const std::pair<std::string, std::string> cases[] = {
-      {"\x81\x05Hello"s, "\x03\xea"},                                    // not masked: 1002
-      {"\x83\x80"s + none, "\x03\xea"},                                  // reserved opcode: 1002
-      {"\x81\x81"s + none + "\xff", "\x03\xef"},                         // not UTF-8: 1007
-      {"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff"s + none, "\x03\xf1"},  // too long: 1009
-      {"\x02\xfe\x03\xe8"s + none + std::string(1000, 'x') + "\x80\x81"s + none + "x",
+      {"\x81\x05Hello"s, "\x03\xea"},                                       // not masked: 1002
+      {"\x83\x80"s + no_mask, "\x03\xea"},                                  // reserved opcode: 1002
+      {"\x81\x81"s + no_mask + "\xff", "\x03\xef"},                         // not UTF-8: 1007
+      {"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff"s + no_mask, "\x03\xf1"},  // too long: 1009
+      {"\x02\xfe\x03\xe8"s + no_mask + std::string(1000, 'x') + "\x80\x81"s + no_mask + "x",
        "\x03\xf1"},  // fragments too long together: 1009
   };
   for (const auto& [bytes, code] : cases) {
@@ -206,7 +229,7 @@ TEST_CASE("a silent WebSocket is pinged and dropped, one that answers stays") {
   int pings = 0;
   while (Clock::now() - begin < 1200ms) {
     REQUIRE(alive.read(2) == "\x89\0"s);
-    alive.send("\x8a\x80"s + none);
+    alive.send("\x8a\x80"s + no_mask);
     ++pings;
   }
   CHECK(pings >= 3);
@@ -217,10 +240,9 @@ TEST_CASE("a flood of pings whose pongs are never read costs one pong") {
   HttpServer::Settings settings;
   settings.periods.stall = 500ms;
   TestServer server(settings);
-  Client client = web_socket(server);
-  client.shrink_receive_buffer();
+  Client client = web_socket(server, 4096);
   std::string pings;
-  for (int i = 0; i < 1000; ++i) pings += "\x89\xfd"s + none + std::string(125, 'p');
+  for (int i = 0; i < 1000; ++i) pings += "\x89\xfd"s + no_mask + std::string(125, 'p');
   const auto begin = Clock::now();
   while (Clock::now() - begin < 20s && client.try_send(pings)) {
     REQUIRE(server.web_socket_queued() < 1024);
@@ -230,11 +252,17 @@ TEST_CASE("a flood of pings whose pongs are never read costs one pong") {
 
 TEST_CASE("a WebSocket whose messages are never read is cut when 32 MiB are queued") {
   TestServer server({});
-  Client client = web_socket(server);
-  client.shrink_receive_buffer();
-  client.send("\x81\x85"s + none + "flood");
+  Client client = web_socket(server, 4096);
+  client.send("\x81\x85"s + no_mask + "flood");
   REQUIRE(server.web_socket_closed().wait_for(10s) == std::future_status::ready);
   CHECK(server.flooded() > (32u << 20));
+}
+
+TEST_CASE("a server that stops says so to its WebSockets") {
+  auto server = std::make_unique<TestServer>(HttpServer::Settings{});
+  Client client = web_socket(*server);
+  server = nullptr;
+  CHECK(client.read_to_end() == "\x88\x12\x03\xe9the server stops"s);
 }
 
 TEST_CASE("an upgrade without version 13 or a key is refused") {
@@ -255,8 +283,24 @@ TEST_CASE("connections beyond the limit are closed at once") {
   Client first = web_socket(server);
   Client second = web_socket(server);
   CHECK(Client(server.port()).read_to_end().empty());
-  first.send("\x89\x80"s + none);
+  first.send("\x89\x80"s + no_mask);
   CHECK(first.read(2) == "\x8a\0"s);
+}
+
+TEST_CASE("running out of descriptors pauses accepting and does not end it") {
+  TestServer server({});
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &one_more) == 0);
+  Client client(server.port());  // has the last one
+  client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
+  CHECK_FALSE(client.ended_within(100ms));
+  CHECK(client.received().empty());
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK_THAT(client.read_until("\r\n\r\nhi"), ContainsSubstring("HTTP/1.1 200 OK\r\n"));
 }
 
 TEST_CASE("a missing certificate or key is named") {

@@ -64,6 +64,8 @@ void TestServer::answer_get(const HttpRequest& request, const ResponderPtr& resp
     pieces->write("one");
     pieces->write("two");
     pieces->end();
+  } else if (request.path == "/cookie") {
+    responder->send({200, {{"Set-Cookie", "a=b; HttpOnly"}}, ""});
   } else if (request.path == "/throws") {
     throw std::runtime_error("as expected by the test");
   } else if (request.path == "/abandoned") {
@@ -116,11 +118,6 @@ Client::Client(uint16_t port, int receive_buffer) : fd_(::socket(AF_INET, SOCK_S
   if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
     throw system_error("connect", errno);
   }
-}
-
-void Client::shrink_receive_buffer() {
-  const int size = 4096;
-  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 }
 
 void Client::send(const std::string& bytes) { try_send(bytes); }

@@ -61,6 +61,7 @@ class TestServer {
 /// Every wait ends after 10 s with what has come until then.
 class Client {
  public:
+  /// `receive_buffer`: how many bytes the kernel takes for a client that does not read; 0: many.
   explicit Client(uint16_t port, int receive_buffer = 0);
 
   /// Sends all of it, or gives up when the server has closed.
@@ -78,8 +79,7 @@ class Client {
   const std::string& received() const { return received_; }
   /// True when the server has dropped the connection, though nothing was read.
   bool dropped_by_server(milliseconds time) const;
-  /// From now on the kernel takes little for this client.
-  void shrink_receive_buffer();
+  int fd() const { return fd_.get(); }
 
  private:
   bool receive(milliseconds time);

@@ -36,7 +36,7 @@ std::string receive(WebSocketReader& reader, const std::string& bytes, size_t pi
   return all;
 }
 
-struct Case {
+struct FrameCase {
   std::string name;
   std::string bytes;
   std::string found;
@@ -45,7 +45,7 @@ struct Case {
 // The mask is 0 where the payload is to be read here.
 const std::string none = "\0\0\0\0"s;
 
-std::vector<Case> cases() {
+std::vector<FrameCase> frame_cases() {
   return {
       {"a masked text (the example of RFC 6455, section 5.7)",
        "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"s, "text:Hello"},
@@ -113,7 +113,7 @@ std::vector<Case> cases() {
 }  // namespace
 
 TEST_CASE("frames become messages and refusals by the book, however they are cut") {
-  for (const auto& [name, bytes, found] : cases()) {
+  for (const auto& [name, bytes, found] : frame_cases()) {
     for (const size_t piece : {size_t{1}, size_t{7}, bytes.size()}) {
       INFO(name << ", in pieces of " << piece);
       WebSocketReader reader(100'000);
