@@ -65,11 +65,11 @@ foreach(target selfagent_tools selfagent_x11)
   endif()
 endforeach()
 
-# RESTinio's and asio's headers are slow and not free of warnings: system headers, in net and app alone.
+# asio's headers are slow and not free of warnings: system headers, in net and app alone.
 foreach(layer net app)
   get_target_property(type selfagent_${layer} TYPE)
   if(NOT type STREQUAL "INTERFACE_LIBRARY")
-    target_include_directories(selfagent_${layer} SYSTEM PRIVATE ${RESTINIO_INCLUDE} ${ASIO_INCLUDE})
+    target_include_directories(selfagent_${layer} SYSTEM PRIVATE ${ASIO_INCLUDE})
     target_compile_definitions(selfagent_${layer} PRIVATE ASIO_STANDALONE)
   endif()
 endforeach()

@@ -50,6 +50,10 @@ void add_serve_options(CLI::App& serve, Settings& settings) {
       ->check(CLI::Range(0, 900));
   serve.add_flag("--conformance", settings.conformance,
                  "add the fixtures of the official MCP conformance suite; for tests only");
+  serve.add_option("--tls-cert", settings.tls_cert, "PEM certificate chain: https and wss only")
+      ->envname("SELFAGENT_TLS_CERT");
+  serve.add_option("--tls-key", settings.tls_key, "the PEM private key of --tls-cert")
+      ->envname("SELFAGENT_TLS_KEY");
   serve.add_option("--log-level", settings.log_level, "debug, info, warn or error")
       ->capture_default_str();
   serve.add_option("--max-steps", settings.planner.max_steps, "model calls in one run")

@@ -11,7 +11,8 @@
 
 namespace selfagent {
 
-/// What the daemon wrote about itself at its last start: "url", "pid", "display", "sandbox_user".
+/// What the daemon wrote about itself at its last start: "url", "tls_pin", "pid", "display",
+/// "sandbox_user".
 /// An empty object if none has run with this folder or this user may not read it.
 Json daemon_description(const std::filesystem::path& data_dir);
 
@@ -34,6 +35,7 @@ class HttpClient {
   Json request(const std::string& method, const std::string& path, const Json* body);
 
   std::string base_;
+  std::string pin_;  // of the daemon's public key, "" without TLS
   std::string token_;
 };
 

@@ -43,10 +43,10 @@ Json named_arguments(const Tool& tool, Json params) {
   return named;
 }
 
-std::string text_error(const std::string& text) {
+ToolResult text_error(const std::string& text) {
   ToolResult result = ToolResult::text(text);
   result.is_error = true;
-  return result_json(result);
+  return result;
 }
 
 const std::string& named(const rpc::Request& request, const char* member, const char* what) {
@@ -147,7 +147,8 @@ void Connection::handle_legacy(const TurnPtr& turn) {
   if (options_.tool_methods) {
     if (server_.caller().registry().find(method) != nullptr) {
       const Tool& tool = server_.tool(method, principal());
-      return call_tool(turn, tool, named_arguments(tool, turn->request.params), true);
+      return call_tool(turn, tool,
+                       std::make_shared<Json>(named_arguments(tool, turn->request.params)), true);
     }
   }
   handle_common(turn);
@@ -241,13 +242,29 @@ void Connection::answer(const TurnPtr& turn, std::string_view result, const char
   turn->done(complete(result, cache, Json::object()));
 }
 
-std::string Connection::complete(std::string_view result, const char* cache, Json meta) const {
+void Connection::answer(const TurnPtr& turn, ToolResult result) const {
+  const size_t bytes = result_bytes(result) + 256;
+  std::string head =
+      turn->era == Era::modern ? complete_head("", Json::object()) + "," : std::string("{");
+  auto append = [head = std::move(head),
+                 shared = std::make_shared<ToolResult>(std::move(result))](std::string& out) {
+    out += head;
+    append_result(out, *shared);
+    out += '}';
+  };
+  turn->done(rpc::ResultWriter{std::move(append), bytes});
+}
+
+// {"resultType":"complete", what the client may keep, and who answers; without the last brace.
+std::string Connection::complete_head(const char* cache, Json meta) const {
   const ServerIdentity& identity = server_.options().identity;
   meta["io.modelcontextprotocol/serverInfo"] = {{"name", identity.name},
                                                 {"version", identity.version}};
-  std::string out = R"({"resultType":"complete",)";
-  out += cache;
-  out += R"("_meta":)" + dump_json(meta);
+  return std::string(R"({"resultType":"complete",)") + cache + R"("_meta":)" + dump_json(meta);
+}
+
+std::string Connection::complete(std::string_view result, const char* cache, Json meta) const {
+  std::string out = complete_head(cache, std::move(meta));
   out.reserve(out.size() + result.size() + 1);
   // Spliced as text: a result may hold a picture of a megabyte.
   if (result != "{}") out += ',';
@@ -258,7 +275,8 @@ std::string Connection::complete(std::string_view result, const char* cache, Jso
 std::shared_ptr<ClientLink> Connection::make_link(const TurnPtr& turn,
                                                   const std::stop_token& stop) {
   if (turn->era == Era::modern) {
-    return std::make_shared<ModernLink>(server_, principal(), turn->request, turn->exchange.notify);
+    const std::shared_ptr<const rpc::Request> request(turn, &turn->request);
+    return std::make_shared<ModernLink>(server_, principal(), request, turn->exchange.notify);
   }
   return std::make_shared<LegacyLink>(shared_from_this(), turn->exchange, stop);
 }
@@ -267,8 +285,8 @@ void Connection::input_required(const TurnPtr& turn, const InputRequired& input,
                                 ClientLink& link) const {
   const auto* modern = dynamic_cast<ModernLink*>(&link);
   if (modern == nullptr) {
-    return turn->done(text_error("this call needs answers in a way that only revision " +
-                                 modern_revisions().front() + " has"));
+    return answer(turn, text_error("this call needs answers in a way that only revision " +
+                                   modern_revisions().front() + " has"));
   }
   Json result = modern->input_required(input);
   const ServerIdentity& identity = server_.options().identity;
@@ -295,10 +313,16 @@ ProgressSink Connection::progress_sink(const TurnPtr& turn) {
 void Connection::call_tool(const TurnPtr& turn) {
   const std::string& name = named(turn->request, "name", "the name of a tool");
   const Tool& tool = server_.tool(name, principal());
-  call_tool(turn, tool, turn->request.params.value("arguments", Json::object()), false);
+  static const auto none = std::make_shared<const Json>(Json::object());
+  const auto given = turn->request.params.find("arguments");
+  // Not copied: the turn lives as long as the call.
+  const auto arguments =
+      given == turn->request.params.end() ? none : std::shared_ptr<const Json>(turn, &*given);
+  call_tool(turn, tool, arguments, false);
 }
 
-void Connection::call_tool(const TurnPtr& turn, const Tool& tool, Json arguments, bool plain) {
+void Connection::call_tool(const TurnPtr& turn, const Tool& tool,
+                           std::shared_ptr<const Json> arguments, bool plain) {
   const std::stop_token stop = begin(turn);
   const auto link = make_link(turn, stop);
   CallRequest call;
@@ -312,8 +336,8 @@ void Connection::call_tool(const TurnPtr& turn, const Tool& tool, Json arguments
   const auto self = shared_from_this();
   server_.caller().start(tool, std::move(call), [self, turn, link, plain](CallOutcome outcome) {
     self->end(turn);
-    if (const auto* result = std::get_if<std::string>(&outcome)) {
-      return self->answer(turn, *result);
+    if (auto* result = std::get_if<ToolResult>(&outcome)) {
+      return self->answer(turn, std::move(*result));
     }
     if (const auto* refused = std::get_if<ParameterError>(&outcome)) {
       // Plain JSON-RPC has a code for it; MCP wants a result that the model can read.

@@ -86,7 +86,8 @@ class Connection : public rpc::Service, public std::enable_shared_from_this<Conn
   void listen(const TurnPtr& turn);
   void end_listening(const std::string& id);
   void call_tool(const TurnPtr& turn);
-  void call_tool(const TurnPtr& turn, const Tool& tool, Json arguments, bool plain);
+  void call_tool(const TurnPtr& turn, const Tool& tool, std::shared_ptr<const Json> arguments,
+                 bool plain);
   void read_resource(const TurnPtr& turn);
   void get_prompt(const TurnPtr& turn);
   /// Runs `work` on a worker; it may block until the stop token that it is given.
@@ -97,10 +98,12 @@ class Connection : public rpc::Service, public std::enable_shared_from_this<Conn
   std::stop_token begin(const TurnPtr& turn);
   void end(const TurnPtr& turn);
   void answer(const TurnPtr& turn, std::string_view result, const char* cache = "") const;
+  void answer(const TurnPtr& turn, ToolResult result) const;
   void input_required(const TurnPtr& turn, const InputRequired& input, ClientLink& link) const;
   static ProgressSink progress_sink(const TurnPtr& turn);
   void cancelled(const Json& params);
   std::string complete(std::string_view result, const char* cache, Json meta) const;
+  std::string complete_head(const char* cache, Json meta) const;
 
   Server& server_;
   const Options options_;

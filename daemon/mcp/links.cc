@@ -42,14 +42,13 @@ bool is_answer(const Json& answer, const std::string& method) {
 
 }  // namespace
 
-ModernLink::ModernLink(Server& server, const Principal& principal, const rpc::Request& request,
-                       Notify notify)
+ModernLink::ModernLink(Server& server, const Principal& principal,
+                       std::shared_ptr<const rpc::Request> request, Notify notify)
     : server_(server),
-      binding_(state_binding(principal.name, request.method, request.params)),
-      capabilities_(client_capabilities(request.params)),
-      log_level_(wanted_log_level(request.params)),
+      principal_(principal),
+      request_(std::move(request)),
       notify_(std::move(notify)) {
-  const Json& params = request.params;
+  const Json& params = request_->params;
   if (params.contains("inputResponses") && !params["inputResponses"].is_null()) {
     if (!params["inputResponses"].is_object()) {
       throw RpcError(rpc::invalid_params,
@@ -62,14 +61,19 @@ ModernLink::ModernLink(Server& server, const Principal& principal, const rpc::Re
     throw RpcError(rpc::invalid_params, R"("requestState" must be the string that came with)"
                                         " input_required");
   }
-  const Json opened = server.states().open(params["requestState"].get<std::string>(), binding_);
+  const Json opened = server.states().open(params["requestState"].get<std::string>(), binding());
   answers_ = opened["answers"];
   state_ = opened["state"];
   has_state_ = true;
 }
 
+std::string ModernLink::binding() const {
+  return state_binding(principal_.name, request_->method, request_->params);
+}
+
 bool ModernLink::can(const std::string& capability) const {
-  return capabilities_.contains(capability) && capabilities_[capability].is_object();
+  const Json& capabilities = client_capabilities(request_->params);
+  return capabilities.contains(capability) && capabilities[capability].is_object();
 }
 
 Json ModernLink::ask(const Json& requests, bool bound) {
@@ -92,14 +96,15 @@ Json ModernLink::ask(const Json& requests, bool bound) {
 }
 
 void ModernLink::log(const std::string& level, const Json& data) {
-  if (notify_ && level_passes(level, log_level_)) notify_(log_message(level, data));
+  if (notify_ && level_passes(level, wanted_log_level(request_->params)))
+    notify_(log_message(level, data));
 }
 
 Json ModernLink::input_required(const InputRequired& input) const {
   Json result = {{"resultType", "input_required"}};
   if (!input.requests.empty()) result["inputRequests"] = input.requests;
   result["requestState"] =
-      server_.states().seal({{"answers", answers_}, {"state", input.state}}, binding_);
+      server_.states().seal({{"answers", answers_}, {"state", input.state}}, binding());
   return result;
 }
 

@@ -17,8 +17,8 @@ class ModernLink : public ClientLink {
  public:
   /// Reads the answers and the state of `request`, whose envelope was checked. Throws
   /// rpc::RpcError(invalid_params) for malformed or forged ones.
-  ModernLink(Server& server, const Principal& principal, const rpc::Request& request,
-             Notify notify);
+  ModernLink(Server& server, const Principal& principal,
+             std::shared_ptr<const rpc::Request> request, Notify notify);
 
   bool can(const std::string& capability) const override;
   Json ask(const Json& requests, bool bound) override;
@@ -30,10 +30,12 @@ class ModernLink : public ClientLink {
   Json input_required(const InputRequired& input) const;
 
  private:
+  // Only made when it is needed: it takes a hash of all arguments.
+  std::string binding() const;
+
   Server& server_;
-  const std::string binding_;
-  const Json capabilities_;
-  const std::string log_level_;
+  const Principal& principal_;
+  const std::shared_ptr<const rpc::Request> request_;
   const Notify notify_;
   Json responses_ = Json::object();  // of this round
   Json answers_ = Json::object();    // of earlier rounds, and since ask() of this one

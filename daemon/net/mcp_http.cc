@@ -90,6 +90,11 @@ RpcError no_batches(const std::string& revision) {
 // The header of a legacy request is optional; if it is there it must fit the body.
 std::optional<RpcError> legacy_problem(const std::string& version, const std::string& agreed,
                                        const rpc::Incoming& incoming) {
+  for (const auto& message : incoming.messages) {
+    if (incoming.batch && mcp::has_envelope(message.request.params)) {
+      return no_batches(mcp::modern_revisions().front());
+    }
+  }
   if (contains(mcp::modern_revisions(), version)) {
     return RpcError(mcp::header_mismatch,
                     "Header mismatch: mcp-protocol-version is \"" + version +
@@ -99,14 +104,8 @@ std::optional<RpcError> legacy_problem(const std::string& version, const std::st
     return RpcError(-32000, "Bad Request: unsupported protocol version \"" + version +
                                 "\" (supported: " + all_revisions() + ")");
   }
-  if (!incoming.batch) return std::nullopt;
-  for (const auto& message : incoming.messages) {
-    if (mcp::has_envelope(message.request.params)) {
-      return no_batches(mcp::modern_revisions().front());
-    }
-  }
   for (const std::string& revision : {version, agreed}) {
-    if (revision >= "2025-06-18") return no_batches(revision);
+    if (incoming.batch && revision >= "2025-06-18") return no_batches(revision);
   }
   return std::nullopt;
 }
@@ -218,7 +217,9 @@ McpEndpoint::Channel McpEndpoint::open_channel(const HttpRequest& http,
     const Json name = first.params.value("name", Json());
     const Tool* tool =
         name.is_string() ? server_.caller().registry().find(name.get<std::string>()) : nullptr;
-    options.at_once = tool != nullptr && tool->long_running;
+    // A call that may end with a question gets the status of its error, if there is one.
+    options.at_once =
+        tool != nullptr && tool->long_running && !http.principal->approve.contains(tool->name);
   }
   options.gone = std::move(gone);
   if (session != nullptr && options.may_stream) options.stream_id = session->new_stream_id();
@@ -280,31 +281,30 @@ void McpEndpoint::post_modern(const HttpRequest& http, rpc::Request request,
   }
   const Channel channel = open_channel(http, responder, request, nullptr, gone);
   const bool notification = request.notification;
-  connection->handle(std::move(request), channel.exchange,
-                     [reply = channel.answer, id, notification](rpc::Outcome outcome) {
-                       if (notification) return reply->finish({202, {}, ""});
-                       if (const auto* error = std::get_if<RpcError>(&outcome)) {
-                         const int status = error->code == rpc::method_not_found     ? 404
-                                            : error->code == mcp::missing_capability ? 400
-                                                                                     : 200;
-                         return reply->finish(error_answer(status, id, *error));
-                       }
-                       reply->finish(HttpResponse::json_text(
-                           200, rpc::result_message(id, std::get<std::string>(outcome))));
-                     });
+  connection->handle(
+      std::move(request), channel.exchange,
+      [reply = channel.answer, id, notification](const rpc::Outcome& outcome) {
+        if (notification) return reply->finish({202, {}, ""});
+        if (const auto* error = std::get_if<RpcError>(&outcome)) {
+          const int status = error->code == rpc::method_not_found     ? 404
+                             : error->code == mcp::missing_capability ? 400
+                                                                      : 200;
+          return reply->finish(error_answer(status, id, *error));
+        }
+        reply->finish(HttpResponse::json_text(200, rpc::answer_message(id, outcome)));
+      });
 }
 
 void McpEndpoint::begin_session(const HttpRequest& http, rpc::Request request,
                                 const ResponderPtr& responder) {
   const McpSessionPtr session = sessions_.create(http.principal.get());
   const Json id = request.id;
-  session->connection()->handle(std::move(request), [&](rpc::Outcome outcome) {
+  session->connection()->handle(std::move(request), [&](const rpc::Outcome& outcome) {
     if (const auto* error = std::get_if<RpcError>(&outcome)) {
       sessions_.end(session->id(), session->principal());
       return responder->send(error_answer(200, id, *error));
     }
-    auto response =
-        HttpResponse::json_text(200, rpc::result_message(id, std::get<std::string>(outcome)));
+    auto response = HttpResponse::json_text(200, rpc::answer_message(id, outcome));
     response.headers.emplace_back("Mcp-Session-Id", session->id());
     responder->send(std::move(response));
   });
@@ -318,8 +318,9 @@ void McpEndpoint::post_legacy(const HttpRequest& http, rpc::Incoming incoming,
     session = sessions_.find(http.header("mcp-session-id"), *http.principal);
     if (!session) return responder->send(not_found(http));
   }
-  const rpc::Request first =
-      is_one(incoming, rpc::Message::Kind::request) ? incoming.messages[0].request : rpc::Request{};
+  static const rpc::Request none;
+  const rpc::Request& first =
+      is_one(incoming, rpc::Message::Kind::request) ? incoming.messages[0].request : none;
   const std::string agreed = session ? session->connection()->revision() : "";
   if (const auto problem = legacy_problem(version, agreed, incoming)) {
     return responder->send(error_answer(400, first.id, *problem));

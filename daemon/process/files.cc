@@ -153,17 +153,20 @@ std::string Files::read(const fs::path& path, uint64_t most_bytes) const {
                      " that fit: take a part with the shell tool (head, tail, sed -n, split)");
   };
   if (static_cast<uint64_t>(info.st_size) > most_bytes) throw too_large();
-  std::string content;
-  content.reserve(static_cast<size_t>(info.st_size));
-  std::array<char, 65536> buffer;
+  // One byte more than it has: the file may grow meanwhile, or say 0 and have content.
+  std::string content(static_cast<size_t>(info.st_size) + 1, '\0');
+  size_t have = 0;
   while (true) {
-    const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
+    const ssize_t count = ::read(fd.get(), content.data() + have, content.size() - have);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw failure("read", path, errno);
-    if (count == 0) return content;
-    content.append(buffer.data(), static_cast<size_t>(count));
-    if (content.size() > most_bytes) throw too_large();
+    have += static_cast<size_t>(count);
+    if (have > most_bytes) throw too_large();
+    if (count == 0) break;
+    if (have == content.size()) content.resize(content.size() + 65536);
   }
+  content.resize(have);
+  return content;
 }
 
 UniqueFd Files::open_or_make_folder(const fs::path& path, std::vector<fs::path>* made) const {

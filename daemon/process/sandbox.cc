@@ -96,6 +96,7 @@ void create_workspace(const Sandbox& sandbox, const fs::path& path) {
 
 Sandbox::Sandbox(Settings settings)
     : display_(std::move(settings.display)), reaper_(std::make_shared<Reaper>()) {
+  if (rlimit limit{}; ::getrlimit(RLIMIT_NOFILE, &limit) == 0) descriptor_limit_ = limit.rlim_cur;
   const Account who = account_of(settings.user);
   user_ = who.name;
   uid_ = who.uid;

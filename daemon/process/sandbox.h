@@ -7,6 +7,7 @@
 // touched with that user's rights (AsUser).
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <filesystem>
@@ -40,6 +41,8 @@ class Sandbox {
   const std::filesystem::path& home() const { return home_; }
   const std::filesystem::path& workspace() const { return workspace_; }
   const std::string& shell() const { return shell_; }
+  /// How many descriptors started programs may have: the limit of this process when this was made.
+  rlim_t descriptor_limit() const { return descriptor_limit_; }
 
   /// The environment of started programs: HOME, USER, LOGNAME, PATH, LANG, DISPLAY, SHELL,
   /// TERM=dumb, pagers off, XDG_RUNTIME_DIR if it exists; of the daemon's own nothing but TZ,
@@ -62,6 +65,7 @@ class Sandbox {
   std::filesystem::path workspace_;
   std::string shell_;
   std::string display_;
+  rlim_t descriptor_limit_ = 1024;
   bool switches_ = false;
   std::shared_ptr<Reaper> reaper_;
 };

@@ -48,6 +48,7 @@ struct ChildPlan {
   std::array<int, 3> fds;
   int failure_fd;
   unsigned highest_fd;
+  rlim_t descriptor_limit;
 };
 
 [[noreturn]] void fail(const ChildPlan& plan, Failure::Step step) {
@@ -87,6 +88,12 @@ void reset_signals() {
     if (::dup2(plan.fds[static_cast<size_t>(fd)], fd) < 0) fail(plan, Failure::exec);
   }
   close_on_exec_from(3, plan.highest_fd);
+  // The daemon raised its own for its connections; programs that use select fail above 1024.
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
+    descriptors.rlim_cur = std::min(plan.descriptor_limit, descriptors.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &descriptors);
+  }
   reset_signals();
   int error_number = ENOENT;
   for (const char* candidate : plan.candidates) {
@@ -253,7 +260,8 @@ pid_t spawn(const Sandbox& sandbox, const Program& program) {
                                 sandbox.groups().size(),
                                 {fds[0].get(), fds[1].get(), fds[2].get()},
                                 failure_write.get(),
-                                highest_descriptor()});
+                                highest_descriptor(),
+                                sandbox.descriptor_limit()});
   failure_write.reset();
   Failure failure{};
   if (reached_exec(failure_read.get(), failure)) return pid;

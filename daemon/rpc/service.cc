@@ -47,6 +47,20 @@ RpcError invalid(const std::string& detail) {
 
 }  // namespace
 
+std::string answer_message(const Json& id, const Outcome& outcome) {
+  if (const auto* error = std::get_if<RpcError>(&outcome)) return error_message(id, *error);
+  if (const auto* text = std::get_if<std::string>(&outcome)) return result_message(id, *text);
+  const auto& writer = std::get<ResultWriter>(outcome);
+  std::string out;
+  out.reserve(writer.about_bytes + 64);
+  out += R"({"jsonrpc":"2.0","id":)";
+  out += dump_json(id);
+  out += R"(,"result":)";
+  writer.append(out);
+  out += '}';
+  return out;
+}
+
 void answer(std::string_view text, const std::shared_ptr<Service>& service,
             std::function<void(std::string)> reply) {
   answer(parse(text), service, std::move(reply));
@@ -76,11 +90,8 @@ void answer(Incoming incoming, const std::shared_ptr<Service>& service,
     } else {
       const bool silent = message.request.notification;
       Json id = message.request.id;
-      Done done = [answers, i, silent, id = std::move(id)](Outcome outcome) {
-        if (silent) return answers->fill(i, "");
-        const auto* result = std::get_if<std::string>(&outcome);
-        answers->fill(i, result != nullptr ? result_message(id, *result)
-                                           : error_message(id, std::get<RpcError>(outcome)));
+      Done done = [answers, i, silent, id = std::move(id)](const Outcome& outcome) {
+        answers->fill(i, silent ? "" : answer_message(id, outcome));
       };
       try {
         service->handle(std::move(message.request), done);

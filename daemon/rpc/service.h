@@ -12,8 +12,19 @@
 
 namespace selfagent::rpc {
 
-/// The JSON text of a result, or an error.
-using Outcome = std::variant<std::string, RpcError>;
+/// A large result that is written straight into its message: a picture of a megabyte is copied
+/// once.
+struct ResultWriter {
+  std::function<void(std::string& out)> append;  ///< adds the JSON text of the result
+  size_t about_bytes = 0;                        ///< how much that will be, roughly
+};
+
+/// The JSON text of a result, something that writes it, or an error.
+using Outcome = std::variant<std::string, ResultWriter, RpcError>;
+
+/// The message that answers the request `id`.
+std::string answer_message(const Json& id, const Outcome& outcome);
+
 using Done = std::function<void(Outcome)>;
 
 /// Answers requests. `handle` is called on the network thread and must not block; it may call

@@ -53,7 +53,7 @@ void require_approval(const Tool& tool, const Json& arguments, ToolContext& cont
                     "MCP with a client that supports elicitation, or take " +
                     tool.name + " from the server's --approve");
   }
-  context.progress(0, "waiting for a person's approval");
+
   const Json answer =
       context.link->ask({{"approve", elicitation(question(tool, arguments))}}, true)["approve"];
   const bool accepted = answer.is_object() && answer.value("action", "") == "accept";

@@ -25,9 +25,9 @@ ToolCaller::~ToolCaller() { cancel_all(); }
 
 void ToolCaller::start(const Tool& tool, CallRequest request,
                        std::function<void(CallOutcome)> done) {
-  auto call = std::make_shared<RunningCall>(
-      tool.name, request.principal->name, request.foreground, request.progress,
-      [done](const ToolResult& result) { done(result_json(result)); });
+  auto call = std::make_shared<RunningCall>(tool.name, request.principal->name, request.foreground,
+                                            request.progress,
+                                            [done](ToolResult result) { done(std::move(result)); });
   if (request.foreground.count() > 0 || request.progress) calls_.watch(call);
   try {
     pool_.submit([this, &tool, call, done, request = std::move(request)] {
@@ -57,8 +57,8 @@ void ToolCaller::run(const Tool& tool, const CallRequest& request, RunningCall& 
     context.progress = [&call](double value, const std::string& message) {
       call.progress(value, message);
     };
-    require_approval(tool, request.arguments, context);
-    call.finish(call_tool(tool, request.arguments, context));
+    require_approval(tool, *request.arguments, context);
+    call.finish(call_tool(tool, *request.arguments, context));
   } catch (const ParameterError& error) {
     end(error, ": the parameters were refused");
   } catch (const InputRequired& input) {

@@ -15,18 +15,18 @@
 
 namespace selfagent {
 
-/// How a call ended: with the JSON text of its result, with a parameter that was refused, or, for
+/// How a call ended: with a result, with a parameter that was refused, or, for
 /// the client to call again, with what it has to bring.
-using CallOutcome = std::variant<std::string, ParameterError, InputRequired, CapabilityMissing>;
+using CallOutcome = std::variant<ToolResult, ParameterError, InputRequired, CapabilityMissing>;
 
 /// One call as a client makes it.
 struct CallRequest {
-  Json arguments;
-  std::string client;                ///< see ToolContext
-  const Principal* principal;        ///< never null; lives as long as the daemon
-  std::shared_ptr<ClientLink> link;  ///< null: the client cannot be asked
-  std::stop_token stop;              ///< the client cancels
-  ProgressSink progress;             ///< may be empty; called on any thread, one call at a time
+  std::shared_ptr<const Json> arguments;  ///< never null
+  std::string client;                     ///< see ToolContext
+  const Principal* principal;             ///< never null; lives as long as the daemon
+  std::shared_ptr<ClientLink> link;       ///< null: the client cannot be asked
+  std::stop_token stop;                   ///< the client cancels
+  ProgressSink progress;  ///< may be empty; called on any thread, one call at a time
   /// The client is answered "still running" after this time; 0: it waits for the end.
   milliseconds foreground{0};
 };

@@ -63,14 +63,13 @@ ToolResult call_tool(const Tool& tool, const Json& arguments, ToolContext& conte
   }
 }
 
-std::string result_json(const ToolResult& result) {
-  std::string out = R"({"content":[)";
+void append_result(std::string& out, const ToolResult& result) {
+  out += R"("content":[)";
   bool first = true;
   for (const auto& block : result.content) {
     if (!first) out += ',';
     first = false;
     if (block.image) {
-      out.reserve(out.size() + block.image->base64.size() + 256);
       out += R"({"type":"image","data":")";
       out += block.image->base64;
       out += R"(","mimeType":")";
@@ -86,10 +85,18 @@ std::string result_json(const ToolResult& result) {
   }
   out += R"(],"isError":)";
   out += result.is_error ? "true" : "false";
-  if (!result.structured.is_null())
-    out += R"(,"structuredContent":)" + dump_json(result.structured);
-  out += '}';
-  return out;
+  if (!result.structured.is_null()) {
+    out += R"(,"structuredContent":)";
+    out += dump_json(result.structured);
+  }
+}
+
+size_t result_bytes(const ToolResult& result) {
+  size_t bytes = 256;
+  for (const auto& block : result.content) {
+    bytes += 128 + block.text.size() + (block.image ? block.image->base64.size() : 0);
+  }
+  return result.structured.is_null() ? bytes : 2 * bytes;
 }
 
 }  // namespace selfagent

@@ -6,7 +6,7 @@
 packages_build=(
   g++ cmake ninja-build ccache mold pkg-config
   libx11-dev libxext-dev libxtst-dev libxdamage-dev libxfixes-dev libxrandr-dev
-  libasio-dev librestinio-dev nlohmann-json3-dev libcurl4-openssl-dev libssl-dev
+  libasio-dev nlohmann-json3-dev libcurl4-openssl-dev libssl-dev
   libpng-dev libjpeg-dev libisal-dev libyuv-dev
   libsqlite3-dev libsqlitecpp-dev libarchive-dev
   libcli11-dev libspdlog-dev libfmt-dev catch2
