@@ -5,6 +5,7 @@
 #include "net/http.h"
 
 #include "base/base64.h"
+#include "base/percent.h"
 #include "fuzz/target.h"
 
 namespace selfagent::fuzz {
