@@ -54,7 +54,11 @@ export class EventStream {
         response.setEncoding("utf8");
         response.on("error", () => {});
         response.on("data", (piece) => stream.take(piece));
-        response.once("end", () => { stream.complete = true; });
+        response.once("end", () => {
+          stream.complete = true;
+          // What is answered at once needs no stream.
+          if (/^application\/json/.test(stream.headers["content-type"])) stream.events.push({ message: JSON.parse(stream.text), at: performance.now() });
+        });
         resolve(stream);
       });
       stream.request.setTimeout(60_000, () => stream.request.destroy(new Error(`${method} ${path} hangs`)));
