@@ -23,7 +23,7 @@ const profiles = {
 };
 const samples = { // one harmless call of each tool that all profiles but one must be refused
   screen_info: {}, windows: {}, move: { x: 5, y: 5 }, clipboard: {}, list_files: { path: "." }, shell: { command: "echo hello" },
-  write_file: { path: "trace.txt", content: "x" }, launch: { command: "touch launched" },
+  write_file: { path: "trace.txt", content: "x" }, launch: { command: "touch launched", wait_ms: 0 },
 };
 
 describe("each profile", () => {

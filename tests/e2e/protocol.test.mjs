@@ -116,12 +116,14 @@ describe("in the older revisions", () => {
   test("a batch is 400 and -32600 where it has none", async () => {
     const plain = [call(1, "ping")];
     const enveloped = [modern(1, "tools/list")];
-    for (const [batch, version] of [[plain, "2025-06-18"], [plain, "2025-11-25"], [enveloped, undefined], [enveloped, "2025-03-26"], [enveloped, "2026-07-28"], [plain, "2026-07-28"]]) {
+    for (const [batch, version] of [[plain, "2025-06-18"], [plain, "2025-11-25"], [enveloped, undefined], [enveloped, "2025-03-26"], [enveloped, "2026-07-28"]]) {
       const { status, body } = await box.daemon.post("/mcp", batch, { headers: version ? { "MCP-Protocol-Version": version } : {} });
       assert.equal(status, 400, version);
       assert.equal(body.error.code, -32600, `${version}: ${JSON.stringify(body)}`);
       assert.match(JSON.stringify(body.error), /batch/);
     }
+    const mismatched = await box.daemon.post("/mcp", plain, { headers: { "MCP-Protocol-Version": "2026-07-28" } });
+    assert.deepEqual([mismatched.status, mismatched.body.error.code], [400, -32020]);
   });
 });
 
