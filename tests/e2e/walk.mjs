@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pngSize, screen, textOf, until } from "./harness.mjs";
 
 export const expectedTools = [
-  "click", "clipboard", "delete_file", "drag", "edit_file", "key", "launch", "list_files", "mouse_button", "move", "move_file", "read_file",
+  "call_result", "click", "clipboard", "delete_file", "drag", "edit_file", "key", "launch", "list_files", "mouse_button", "move", "move_file", "read_file",
   "screen_info", "screenshot", "scroll", "search_files", "shell", "type", "window", "windows", "write_file",
 ];
 
