@@ -3,21 +3,12 @@ import assert from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
-import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client";
-import { StdioClientTransport as StdioTransport2 } from "@modelcontextprotocol/client/stdio";
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { WebSocketClientTransport } from "@modelcontextprotocol/sdk/client/websocket.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
-import WebSocket from "ws";
-import { binary, test, textOf, until, useBox } from "./harness.mjs";
+import { test, textOf, until, useBox } from "./harness.mjs";
+import { sdkClients } from "./sdk.mjs";
 import { EventStream, bearer, call, handshake, modern, modernHeaders, notification, peers, postModern, prepareTokens, received, shellCall, startSession, tokens } from "./wire.mjs";
 
 const box = useBox({ windowManager: false, args: ["--approve", "shell"], prepare: prepareTokens });
-const requestInit = () => ({ requestInit: { headers: box.daemon.bearer } });
-const mcp = () => new URL(`${box.daemon.url}/mcp`);
-const stdio = () => ({ command: binary, args: ["mcp", "--data-dir", box.daemon.dataDir], env: box.daemon.env, stderr: "pipe" });
 
 let marks = 0;
 /** A command and whether it ran. */
@@ -34,38 +25,18 @@ const answers = {
   cancelled: [{ action: "cancel" }, false],
 };
 
-const auto = { versionNegotiation: { mode: "auto" } };
-const clients = {
-  "SDK v1 over http": [Client, () => new StreamableHTTPClientTransport(mcp(), requestInit()), {}],
-  "SDK v1 over ws": [Client, () => {
-    globalThis.WebSocket = class extends WebSocket {
-      constructor(url, protocols) {
-        super(url, protocols, { headers: box.daemon.bearer });
-      }
-    };
-    return new WebSocketClientTransport(new URL(`ws://127.0.0.1:${box.daemon.port}/ws`));
-  }, {}],
-  "SDK v1 over stdio": [Client, () => new StdioClientTransport(stdio()), {}],
-  "SDK v2 over http": [Client2, () => new Transport2(mcp(), requestInit()), {}],
-  "SDK v2 over http in revision 2026-07-28": [Client2, () => new Transport2(mcp(), requestInit()), auto],
-  "SDK v2 over stdio in revision 2026-07-28": [Client2, () => new StdioTransport2(stdio()), auto],
-};
-
-for (const [name, [Kind, transport, options]] of Object.entries(clients)) {
+for (const [name, sdk] of Object.entries(sdkClients)) {
   describe(name, () => {
-    const connect = async (capabilities, respond) => {
-      const client = new Kind({ name: "e2e", version: "1" }, { ...options, capabilities });
-      if (respond) client.setRequestHandler(Kind === Client ? ElicitRequestSchema : "elicitation/create", respond);
-      await client.connect(transport());
-      return client;
-    };
+    const connect = (capabilities, respond) => sdk.connect(box.daemon, {
+      capabilities, prepare: (client) => respond && client.setRequestHandler(sdk.v1 ? ElicitRequestSchema : "elicitation/create", respond),
+    });
 
     for (const [how, [answer, runs]] of Object.entries(answers)) {
       test(`a call that is ${how} ${runs ? "runs" : "does not run"}`, async () => {
         const asked = [];
         const client = await connect({ elicitation: {} }, ({ params }) => { asked.push(params); return answer; });
         try {
-          if (options === auto) assert.equal(client.getNegotiatedProtocolVersion(), "2026-07-28");
+          if (sdk.newest) assert.equal(client.getNegotiatedProtocolVersion(), "2026-07-28");
           const { command, ran } = marked();
           const result = await client.callTool(shellCall(command));
           assert.equal(asked.length, 1);
@@ -87,7 +58,7 @@ for (const [name, [Kind, transport, options]] of Object.entries(clients)) {
       const client = await connect({});
       try {
         const { command, ran } = marked();
-        if (options === auto) {
+        if (sdk.newest) {
           await assert.rejects(client.callTool(shellCall(command)), (error) =>
             error.code === -32021 && JSON.stringify(error.data) === '{"requiredCapabilities":{"elicitation":{}}}');
         } else {

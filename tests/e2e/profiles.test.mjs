@@ -16,10 +16,10 @@ const job = "job://{id}/log";
 
 // A call that would leave a trace: each profile but its owner must be refused it.
 const profiles = {
-  "look-only": { token: tokens.look, tools: look, resources: [screenUri], templates: [] },
-  "desktop-only": { token: tokens.desktop, tools: desktop, resources: [screenUri], templates: [] },
-  "code-only": { token: tokens.code, tools: code, resources: [], templates: ["file"] },
-  full: { token: tokens.second, tools: undefined, resources: [screenUri], templates: ["file", job] },
+  "look-only": { token: tokens.look, tools: look, resources: [screenUri], templates: [], prompts: [] },
+  "desktop-only": { token: tokens.desktop, tools: desktop, resources: [screenUri], templates: [], prompts: ["operate_desktop"] },
+  "code-only": { token: tokens.code, tools: code, resources: [], templates: ["file"], prompts: ["run_coding_task"] },
+  full: { token: tokens.second, tools: undefined, resources: [screenUri], templates: ["file", job], prompts: ["operate_desktop", "run_coding_task"] },
 };
 const samples = { // one harmless call of each tool that all profiles but one must be refused
   screen_info: {}, windows: {}, move: { x: 5, y: 5 }, clipboard: {}, list_files: { path: "." }, shell: { command: "echo hello" },
@@ -34,7 +34,7 @@ describe("each profile", () => {
     writeFileSync(join(box.daemon.workspace, "file.txt"), "contents");
   });
 
-  for (const [profile, { token, tools, resources, templates }] of Object.entries(profiles)) {
+  for (const [profile, { token, tools, resources, templates, prompts }] of Object.entries(profiles)) {
     const headers = bearer(token);
     /** Every door: request(method, params) -> JSON-RPC answer; `plain` where a tool is a method. */
     const doors = {
@@ -98,6 +98,17 @@ describe("each profile", () => {
         }
       });
     }
+
+    test(`${profile}: has the prompts that its tools can do`, async () => {
+      for (const door of ["/mcp", "/ws"]) {
+        const { ask } = doors[door];
+        assert.deepEqual((await ask("prompts/list")).result.prompts.map(({ name }) => name), prompts);
+        for (const name of ["operate_desktop", "run_coding_task"]) {
+          const answer = await ask("prompts/get", { name, arguments: { task: "x" } });
+          assert.equal(answer.error?.code, prompts.includes(name) ? undefined : -32602, `${name}: ${JSON.stringify(answer)}`);
+        }
+      }
+    });
 
     test(`${profile}: may listen to the screen only if it may see it`, async () => {
       const may = resources.includes(screenUri);

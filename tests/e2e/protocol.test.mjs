@@ -149,7 +149,7 @@ describe("in revision 2026-07-28", () => {
       ["tools/list", {}, [300000, "private"]],
       ["resources/list", {}, [300000, "private"]],
       ["resources/templates/list", {}, [300000, "private"]],
-      ["prompts/list", {}, [300000, "public"]],
+      ["prompts/list", {}, [300000, "private"]],
       ["resources/read", { uri: "screen://current" }, [0, "private"]],
       ["prompts/get", { name: "operate_desktop", arguments: { task: "x" } }, [undefined, undefined]],
       ["completion/complete", { ref: { type: "ref/prompt", name: "operate_desktop" }, argument: { name: "application", value: "" } }, [undefined, undefined]],

@@ -1,0 +1,112 @@
+// What the official SDK's clients make of it: news of the screen, and answers that survive a broken connection.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import net from "node:net";
+import { join } from "node:path";
+import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import { Daemon, test, textOf, until, useBox } from "./harness.mjs";
+import { sdkClients } from "./sdk.mjs";
+import { shellCall } from "./wire.mjs";
+
+const box = useBox();
+
+for (const [name, sdk] of Object.entries(sdkClients)) {
+  test(`${name} hears that the screen changed, reads it, and hears no more when it wants no more`, async () => {
+    const told = [];
+    const client = await sdk.connect(box.daemon, {
+      prepare: (own) => own.setNotificationHandler(sdk.v1 ? ResourceUpdatedNotificationSchema : "notifications/resources/updated", ({ params }) => { told.push(params.uri); }),
+    });
+    await box.daemon.tool("launch", { command: "xterm -T watched -geometry 30x5+50+50 -e sleep 100", wait_ms: 10_000 });
+    const [, id] = (await box.daemon.tool("windows")).match(/^(0x[0-9a-f]+) "watched"/m);
+    const move = (x) => box.daemon.tool("window", { id, action: "move", x, y: 200 });
+    try {
+      const subscription = sdk.newest ? await client.listen({ resourceSubscriptions: ["screen://current"] }) : undefined;
+      if (subscription) assert.deepEqual(subscription.honoredFilter, { resourceSubscriptions: ["screen://current"] });
+      else await client.subscribeResource({ uri: "screen://current" });
+      // A session's stream may open a moment after connect(): what is drawn before is not told.
+      let x = 100;
+      await until("the news", async () => {
+        await move((x = x === 100 ? 500 : 100));
+        return told.length > 0;
+      });
+      assert.ok(told.every((uri) => uri === "screen://current"));
+      const { contents } = await client.readResource({ uri: "screen://current" });
+      assert.equal(contents[0].mimeType, "image/png");
+      if (subscription) {
+        await subscription.close();
+        assert.equal(await subscription.closed, "local");
+      } else {
+        await client.unsubscribeResource({ uri: "screen://current" });
+      }
+      // Another client hears of what this one must not: by then it would have come.
+      const control = await box.daemon.webSocket();
+      await control.request(1, "resources/subscribe", { uri: "screen://current" });
+      const before = told.length;
+      for (const position of [700, 300]) {
+        const heard = control.messages.length;
+        await move(position);
+        await until("the other hears of it", () => control.messages.length > heard);
+      }
+      await control.close();
+      assert.equal(told.length, before);
+    } finally {
+      await client.close();
+      await box.daemon.shell("pkill -f '[x]term -T watched'");
+    }
+  });
+}
+
+test("the SDK's client hears that a subscription ends because the daemon stops", async () => {
+  const folder = join(box.folder, "stopping");
+  mkdirSync(folder);
+  for (const name of ["SDK v2 over http in revision 2026-07-28", "SDK v2 over stdio in revision 2026-07-28"]) {
+    const daemon = await new Daemon({ folder, desktop: box.desktop }).start();
+    const client = await sdkClients[name].connect(daemon);
+    const subscription = await client.listen({ resourceSubscriptions: ["screen://current"] });
+    assert.deepEqual(await daemon.stop("SIGTERM"), { code: 0, signal: null });
+    assert.equal(await subscription.closed, "graceful", name);
+    await client.close().catch(() => {});
+  }
+});
+
+/** A way to the daemon whose connections can be cut: {url, cut(), close()}. */
+async function brittleRoad(port) {
+  const sockets = new Set();
+  const server = net.createServer((client) => {
+    const daemon = net.connect(port, "127.0.0.1");
+    for (const [from, to] of [[client, daemon], [daemon, client]]) {
+      sockets.add(from);
+      from.on("error", () => {});
+      from.on("close", () => { sockets.delete(from); to.destroy(); });
+      from.pipe(to);
+    }
+  });
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    cut: () => { for (const socket of sockets) socket.destroy(); },
+    close: () => { for (const socket of sockets) socket.destroy(); server.close(); },
+  };
+}
+
+for (const name of ["SDK v1 over http", "SDK v2 over http"]) {
+  test(`${name} gets the answer of a call whose connection broke, and the command ran once`, async () => {
+    const road = await brittleRoad(box.daemon.port);
+    const file = `${name.replaceAll(" ", "-")}.txt`;
+    const client = await sdkClients[name].connect(box.daemon, { url: road.url });
+    try {
+      const progress = [];
+      const call = sdkClients[name].v1
+        ? client.callTool(shellCall(`echo x >> '${file}'; sleep 4; echo got through`), undefined, { onprogress: (one) => progress.push(one) })
+        : client.callTool(shellCall(`echo x >> '${file}'; sleep 4; echo got through`), { onprogress: (one) => progress.push(one) });
+      call.catch(() => {});
+      await until("progress", () => progress.length > 0);
+      road.cut();
+      assert.match(textOf(await call), /got through/);
+      assert.equal(readFileSync(join(box.daemon.workspace, file), "utf8"), "x\n");
+    } finally {
+      await client.close();
+      road.close();
+    }
+  });
+}
