@@ -33,7 +33,7 @@ size_t position_of(const std::string& key, const Json& cursor, size_t size) {
   if (!text.starts_with(key + ":")) throw unknown_cursor(cursor);
   const auto [stop, error] = std::from_chars(text.data() + key.size() + 1, end, position);
   if (error != std::errc() || stop != end || position == 0 || position >= size ||
-      cursor_at(key, position) != cursor) {
+      Json(cursor_at(key, position)) != cursor) {
     throw unknown_cursor(cursor);
   }
   return position;
