@@ -32,7 +32,7 @@ struct Settings {
   /// How long an MCP client waits for a tool before it is answered "still running"; 0: for ever.
   std::chrono::seconds call_deadline{45};
   bool conformance = false;  ///< adds the fixtures of the official MCP suite
-  std::string tls_cert;  ///< PEM file; with tls_key the port speaks TLS only
+  std::string tls_cert;      ///< PEM file; with tls_key the port speaks TLS only
   std::string tls_key;
   LlmSettings model;
   PlannerSettings planner;

@@ -123,7 +123,10 @@ struct stat Files::info(const fs::path& path) const {
 }
 
 UniqueFd Files::open(const fs::path& path) const {
-  const mode_t mode = info(path).st_mode;
+  // A look that opens nothing, and costs a third of one that does.
+  struct stat look{};
+  if (::stat(path.c_str(), &look) != 0) look = info(path);
+  const mode_t mode = look.st_mode;
   if (S_ISDIR(mode)) {
     throw Error(ErrorCode::conflict, path.string() + " is a folder: list it with list_files");
   }

@@ -30,6 +30,34 @@ TEST_CASE("base64 follows the vectors of RFC 4648") {
   CHECK(base64_decode(base64_encode(all)) == all);
 }
 
+TEST_CASE("base64 of every length is that of RFC 4648's own rule, bit by bit") {
+  constexpr std::string_view alphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  // Longer than what is encoded in one go, with every byte value.
+  std::string bytes;
+  for (size_t i = 0; i < 40'000; ++i) bytes += static_cast<char>(i * 7 + i / 256);
+  const auto bit_by_bit = [&](size_t size) {
+    std::string out;
+    for (size_t bit = 0; bit < size * 8; bit += 6) {
+      unsigned value = 0;
+      for (size_t i = bit; i < bit + 6; ++i) {
+        const unsigned byte = i / 8 < size ? static_cast<unsigned char>(bytes[i / 8]) : 0;
+        value = value << 1 | (byte >> (7 - i % 8) & 1);
+      }
+      out += alphabet[value];
+    }
+    return out + std::string((4 - out.size() % 4) % 4, '=');
+  };
+  for (size_t size = 0; size < 200; ++size) {
+    INFO(size);
+    CHECK(base64_encode(std::string_view(bytes).substr(0, size)) == bit_by_bit(size));
+  }
+  for (const size_t size : {12'287u, 12'288u, 12'289u, 24'600u, 40'000u}) {
+    INFO(size);
+    CHECK(base64_encode(std::string_view(bytes).substr(0, size)) == bit_by_bit(size));
+  }
+}
+
 TEST_CASE("base64 refuses what is no base64") {
   CHECK_THROWS_AS(base64_decode("Zm9v!"), Error);
   CHECK_THROWS_AS(base64_decode("Zg==Zg"), Error);

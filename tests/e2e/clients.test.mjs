@@ -62,7 +62,11 @@ test("mcporter lists and calls from its configuration", { timeout: 120_000 }, as
   writeFileSync(config, JSON.stringify({ mcpServers: { box: { url: endpoint(), headers: box.daemon.bearer } }, imports: [] }));
   const modern = await walk(box, "mcporter", {
     tools: async () => (await json("mcporter", "--config", config, "list", "box", "--json")).tools,
-    call: (name, args) => json("mcporter", "--config", config, "call", `box.${name}`, "--args", JSON.stringify(args), "--output", "json", "--no-oauth"),
+    call: async (name, args) => {
+      const answer = await json("mcporter", "--config", config, "call", `box.${name}`, "--args", JSON.stringify(args), "--output", "json", "--no-oauth");
+      // It prints structured content in place of the result.
+      return answer.content ? answer : { content: [{ type: "text", text: JSON.stringify(answer) }] };
+    },
   });
   assert.equal(modern, false, "it speaks 2025-11-25");
 });
