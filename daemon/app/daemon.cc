@@ -255,15 +255,25 @@ struct Daemon::State {
     caller.cancel_all();
     streams.stop();
     mcp_endpoint.stop();
-    stopper = std::jthread([this] {
-      runner.shutdown(Deadline::after(shutdown_limit));
-      held.release_all();
-      pool.close();
-      routes.close();
-      asio::post(io, [this] {
-        server.stop();
-        io.stop();
+    // After what these have posted: their last messages.
+    asio::post(io, [this] {
+      stopper = std::jthread([this] {
+        runner.shutdown(Deadline::after(shutdown_limit));
+        held.release_all();
+        pool.close();
+        routes.close();
+        end_loop(20);
       });
+    });
+  }
+
+  // A message passes through a handful of handlers until it is written, so the loop goes round some
+  // more times before it ends.
+  void end_loop(int rounds) {
+    asio::post(io, [this, rounds] {
+      if (rounds > 0) return end_loop(rounds - 1);
+      server.stop();
+      io.stop();
     });
   }
 

@@ -2,6 +2,7 @@
 #include "mcp/conformance.h"
 
 #include "base/base64.h"
+#include "mcp/conformance_fixture.h"
 
 namespace selfagent::mcp {
 
@@ -13,20 +14,12 @@ constexpr const char* png =
 
 void add_trigger(Registry& registry, Server& server, const std::string& name,
                  const std::string& kind) {
-  Tool tool;
-  tool.name = name;
-  tool.title = name;
-  tool.description = "Announces that the list of " + kind + " changed.";
-  tool.area = ToolArea::any;
-  tool.annotations = {true, false, true, false};
-  tool.input_schema = {
-      {"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
-  tool.run = [&server, topic = "notifications/" + kind + "/list_changed"](const Json&,
-                                                                          ToolContext&) {
-    server.subscriptions().announce(topic);
-    return ToolResult::text("announced");
-  };
-  registry.add_fixture(std::move(tool));
+  registry.add_fixture(fixture(
+      name, "Announces that the list of " + kind + " changed.", no_arguments(),
+      [&server, topic = "notifications/" + kind + "/list_changed"](const Json&, ToolContext&) {
+        server.subscriptions().announce(topic);
+        return ToolResult::text("announced");
+      }));
 }
 
 Resource fixed(const std::string& uri, const std::string& mime, ResourceContents contents) {
@@ -119,14 +112,9 @@ void add_prompts(Prompts& prompts) {
                {},
                {Profile::full},
                [](const Variables&, ClientLink& link) {
-                 const Json schema = {{"type", "object"},
-                                      {"properties", {{"context", {{"type", "string"}}}}},
-                                      {"required", Json::array({"context"})}};
-                 const Json question = {{"method", "elicitation/create"},
-                                        {"params",
-                                         {{"mode", "form"},
-                                          {"message", "What context should the prompt use?"},
-                                          {"requestedSchema", schema}}}};
+                 const Json question =
+                     form_request("What context should the prompt use?",
+                                  {{"context", {{"type", "string"}}}}, Json::array({"context"}));
                  const Json answer = link.ask({{"user_context", question}}, false)["user_context"];
                  return Json::array(
                      {text_message("user", "Use this context: " + dump_json(answer))});

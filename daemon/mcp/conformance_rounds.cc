@@ -1,6 +1,7 @@
 // Names, keys and texts are those that the suite's scenarios ask for.
 #include "base/error.h"
 #include "mcp/conformance.h"
+#include "mcp/conformance_fixture.h"
 #include "tool/client_link.h"
 
 namespace selfagent::mcp {
@@ -10,30 +11,17 @@ namespace {
 using Run = std::function<ToolResult(ClientLink& link)>;
 
 void add(Registry& registry, const std::string& name, const std::string& description, Run run) {
-  Tool tool;
-  tool.name = name;
-  tool.title = name;
-  tool.description = description;
-  tool.area = ToolArea::any;
-  tool.annotations = {true, false, true, false};
-  tool.input_schema = {
-      {"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
-  tool.run = [run = std::move(run)](const Json&, ToolContext& context) {
-    if (context.link == nullptr) throw Error(ErrorCode::conflict, "nobody can be asked here");
-    return run(*context.link);
-  };
-  registry.add_fixture(std::move(tool));
+  registry.add_fixture(fixture(name, description, no_arguments(),
+                               [run = std::move(run)](const Json&, ToolContext& context) {
+                                 if (context.link == nullptr) {
+                                   throw Error(ErrorCode::conflict, "nobody can be asked here");
+                                 }
+                                 return run(*context.link);
+                               }));
 }
 
 Json elicit(const std::string& message, const std::string& field, const char* type = "string") {
-  return {{"method", "elicitation/create"},
-          {"params",
-           {{"mode", "form"},
-            {"message", message},
-            {"requestedSchema",
-             {{"type", "object"},
-              {"properties", {{field, {{"type", type}}}}},
-              {"required", Json::array({field})}}}}}};
+  return form_request(message, {{field, {{"type", type}}}}, Json::array({field}));
 }
 
 Json sample(const std::string& prompt, int most_tokens) {

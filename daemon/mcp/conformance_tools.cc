@@ -1,6 +1,7 @@
 // Names, texts and schemas are those that the suite's scenarios ask for.
 #include "base/wait.h"
 #include "mcp/conformance.h"
+#include "mcp/conformance_fixture.h"
 #include "tool/client_link.h"
 
 namespace selfagent::mcp {
@@ -12,28 +13,10 @@ constexpr const char* png =
     "==";
 constexpr const char* wav = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA=";
 
-using Run = std::function<ToolResult(const Json& arguments, ToolContext& context)>;
-
-Json no_arguments() {
-  return {{"type", "object"}, {"properties", Json::object()}, {"additionalProperties", false}};
-}
-
 Json one_string(const std::string& name, const std::string& description) {
   return {{"type", "object"},
           {"properties", {{name, {{"type", "string"}, {"description", description}}}}},
           {"required", Json::array({name})}};
-}
-
-Tool fixture(const std::string& name, const std::string& description, Json schema, Run run) {
-  Tool tool;
-  tool.name = name;
-  tool.title = name;
-  tool.description = description;
-  tool.area = ToolArea::any;
-  tool.annotations = {true, false, true, false};
-  tool.input_schema = std::move(schema);
-  tool.run = std::move(run);
-  return tool;
 }
 
 Tool content(const std::string& name, const Json& blocks) {

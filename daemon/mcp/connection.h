@@ -86,6 +86,7 @@ class Connection : public rpc::Service, public std::enable_shared_from_this<Conn
   void listen(const TurnPtr& turn);
   void end_listening(const std::string& id);
   void call_tool(const TurnPtr& turn);
+  void call_by_name(const TurnPtr& turn);
   void call_tool(const TurnPtr& turn, const Tool& tool, std::shared_ptr<const Json> arguments,
                  bool plain);
   void read_resource(const TurnPtr& turn);

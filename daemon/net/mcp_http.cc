@@ -95,12 +95,15 @@ std::optional<RpcError> legacy_problem(const std::string& version, const std::st
       return no_batches(mcp::modern_revisions().front());
     }
   }
-  if (contains(mcp::modern_revisions(), version)) {
+  const bool well_formed = !incoming.messages.empty() && incoming.problem.empty() &&
+                           incoming.messages[0].kind != rpc::Message::Kind::invalid;
+  if (contains(mcp::modern_revisions(), version) && well_formed) {
     return RpcError(mcp::header_mismatch,
                     "Header mismatch: mcp-protocol-version is \"" + version +
                         "\", but initialize and batches belong to older revisions");
   }
-  if (!version.empty() && !contains(mcp::legacy_revisions(), version)) {
+  if (!version.empty() && !contains(mcp::legacy_revisions(), version) &&
+      !contains(mcp::modern_revisions(), version)) {
     return RpcError(-32000, "Bad Request: unsupported protocol version \"" + version +
                                 "\" (supported: " + all_revisions() + ")");
   }
@@ -338,6 +341,8 @@ void McpEndpoint::post_legacy(const HttpRequest& http, rpc::Incoming incoming,
         RpcError(rpc::invalid_request, "Invalid Request",
                  {{"detail", "an answer belongs to a session: send its Mcp-Session-Id"}})));
   }
+  const bool readable = incoming.problem.empty() && !incoming.empty_batch &&
+                        (incoming.batch || !is_one(incoming, rpc::Message::Kind::invalid));
   auto through = std::make_shared<Through>();
   if (session) {
     through->connection = session->connection();
@@ -350,9 +355,9 @@ void McpEndpoint::post_legacy(const HttpRequest& http, rpc::Incoming incoming,
   // A legacy client may hang up and go on: for it a disconnection is no cancellation.
   const Channel channel = open_channel(http, responder, first, session.get(), {});
   through->exchange = channel.exchange;
-  rpc::answer(std::move(incoming), through, [reply = channel.answer](std::string text) {
+  rpc::answer(std::move(incoming), through, [reply = channel.answer, readable](std::string text) {
     if (text.empty()) return reply->finish({202, {}, ""});
-    reply->finish(HttpResponse::json_text(200, std::move(text)));
+    reply->finish(HttpResponse::json_text(readable ? 200 : 400, std::move(text)));
   });
 }
 

@@ -25,20 +25,11 @@ std::string question(const Tool& tool, const Json& arguments) {
   return text;
 }
 
-// Source: MCP 2025-06-18 and later, elicitation/create, form mode.
-Json elicitation(const std::string& message) {
-  return {{"method", "elicitation/create"},
-          {"params",
-           {{"mode", "form"},
-            {"message", message},
-            {"requestedSchema",
-             {{"type", "object"},
-              {"properties",
-               {{"approve",
-                 {{"type", "boolean"},
-                  {"title", "Approve"},
-                  {"description", "Yes lets this one call run; no refuses it."}}}}},
-              {"required", Json::array({"approve"})}}}}}};
+Json approval_form(const std::string& message) {
+  const Json field = {{"type", "boolean"},
+                      {"title", "Approve"},
+                      {"description", "Yes lets this one call run; no refuses it."}};
+  return form_request(message, {{"approve", field}}, Json::array({"approve"}));
 }
 
 }  // namespace
@@ -55,7 +46,7 @@ void require_approval(const Tool& tool, const Json& arguments, ToolContext& cont
   }
 
   const Json answer =
-      context.link->ask({{"approve", elicitation(question(tool, arguments))}}, true)["approve"];
+      context.link->ask({{"approve", approval_form(question(tool, arguments))}}, true)["approve"];
   const bool accepted = answer.is_object() && answer.value("action", "") == "accept";
   const Json content = accepted ? answer.value("content", Json::object()) : Json::object();
   if (accepted && content.is_object() && content.value("approve", Json(false)) == true) return;

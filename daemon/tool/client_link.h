@@ -26,6 +26,11 @@ struct CapabilityMissing {
   Json capabilities;  ///< e.g. {"elicitation":{}}
 };
 
+/// A question to the person at the client, for ClientLink::ask: a form with `properties` (JSON
+/// Schemas of plain values), of which `required` must be filled in. Source: MCP 2025-06-18 and
+/// later, elicitation/create.
+Json form_request(const std::string& message, Json properties, Json required);
+
 class ClientLink {
  public:
   virtual ~ClientLink() = default;
