@@ -89,6 +89,12 @@ describe("on the wire of revision 2026-07-28", () => {
     });
   }
 
+  test("so it is for one that wants progress", async () => {
+    const message = modern(1, "tools/call", shellCall("echo"), { progressToken: "p" });
+    const { status, body } = await postModern(box.daemon, message, { Accept: "text/event-stream, application/json" });
+    assert.deepEqual([status, body?.error?.code], [400, -32021]);
+  });
+
   test("the call ends with input_required, and runs when it comes again with the answer and the state", async () => {
     const { command, ran } = marked();
     const first = await ask(1, shellCall(command), undefined, { Accept: "application/json" });
