@@ -10,6 +10,9 @@ import { EventStream, bearer, call, handshake, modern, modernHeaders, notificati
 
 const box = useBox({ windowManager: false, args: ["--approve", "shell"], prepare: prepareTokens });
 
+// Its calls go to the background after a second.
+const hasty = useBox({ windowManager: false, args: ["--approve", "shell", "--call-deadline", "1"] });
+
 let marks = 0;
 /** A command and whether it ran. */
 function marked() {
@@ -88,6 +91,12 @@ describe("on the wire of revision 2026-07-28", () => {
       assert.equal(ran(), false);
     });
   }
+
+  test("so it is for one that wants progress", async () => {
+    const message = modern(1, "tools/call", shellCall("echo"), { progressToken: "p" });
+    const { status, body } = await postModern(box.daemon, message, { Accept: "text/event-stream, application/json" });
+    assert.deepEqual([status, body?.error?.code], [400, -32021]);
+  });
 
   test("the call ends with input_required, and runs when it comes again with the answer and the state", async () => {
     const { command, ran } = marked();
@@ -180,6 +189,30 @@ describe("on the wire of the older revisions", () => {
       assert.equal(ran(), false);
       await peer.close();
     }
+  });
+
+  test("the question is withdrawn when the call is cancelled in the background", async () => {
+    const peer = await hasty.daemon.webSocket();
+    await handshake(peer, { capabilities: { elicitation: {} } });
+    const questions = () => received(peer).filter(({ method }) => method === "elicitation/create");
+    // It may also be answered late: then the call runs.
+    peer.send(call(2, "tools/call", shellCall("echo late but yes")));
+    const late = (await peer.answer(2)).result.structuredContent.call_id;
+    peer.send({ jsonrpc: "2.0", id: questions()[0].id, result: yes });
+    const { result } = await peer.request(3, "tools/call", { name: "call_result", arguments: { id: late, wait_ms: 900 } });
+    assert.match(textOf(result), /late but yes/);
+
+    const { command, name } = marked();
+    peer.send(call(4, "tools/call", shellCall(command)));
+    const id = (await peer.answer(4)).result.structuredContent.call_id;
+    const ended = (await peer.request(5, "tools/call", { name: "call_result", arguments: { id, wait_ms: 900, cancel: true } })).result;
+    assert.equal(ended.isError, true, textOf(ended));
+    const withdrawn = await until("its end", () => received(peer).find(({ method }) => method === "notifications/cancelled"));
+    assert.equal(withdrawn.params.requestId, questions()[1].id);
+    peer.send({ jsonrpc: "2.0", id: questions()[1].id, result: yes });
+    assert.deepEqual((await peer.request(6, "ping")).result, {});
+    assert.equal(existsSync(join(hasty.daemon.workspace, name)), false);
+    await peer.close();
   });
 
   test("where nobody can be asked, the answer says so: /mcp without a session, with JSON alone, /rpc, /ws", async () => {

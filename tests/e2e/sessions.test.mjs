@@ -69,6 +69,18 @@ describe("a session", () => {
     }
   });
 
+  test("ends when its token begins a 201st, the one unused for longest first; other tokens keep theirs", async () => {
+    const foreign = await startSession(box.daemon);
+    const own = bearer(tokens.code);
+    const sessions = [];
+    for (let count = 0; count < 200; count += 1) sessions.push(await startSession(box.daemon, { headers: own }));
+    assert.equal((await post(call(1, "ping"), sessions[0])).status, 200, "all 200 are there, and the first was used just now");
+    await startSession(box.daemon, { headers: own });
+    assert.equal((await post(call(1, "ping"), sessions[1])).status, 404);
+    assert.equal((await post(call(1, "ping"), sessions[0])).status, 200);
+    assert.equal((await post(call(1, "ping"), foreign)).status, 200);
+  });
+
   test("takes answers with 202, without it they are 400", async () => {
     const session = await startSession(box.daemon);
     const told = await post({ jsonrpc: "2.0", id: 77, result: { action: "accept" } }, session);
@@ -211,6 +223,18 @@ describe("an answer survives its connection", () => {
     const rest = await Promise.all(ids.map((id) => resume(session, id)));
     assert.match(textOf((await rest[0].answer(0)).result), /left/);
     assert.match(textOf((await rest[1].answer(1)).result), /right/);
+  });
+
+  test("a question is not lost with the connection either", async () => {
+    const session = await startSession(box.daemon, { capabilities: { elicitation: {} } });
+    const first = await EventStream.open(box.daemon, { headers: session, body: call(6, "tools/call", { name: "write_file", arguments: { path: "asked.txt", content: "x" } }) });
+    const question = await first.message("the question", ({ method }) => method === "elicitation/create");
+    await first.cut();
+    const second = await resume(session, first.events.at(-1).id);
+    assert.equal((await post({ jsonrpc: "2.0", id: question.id, result: { action: "accept", content: { approve: true } } }, session)).status, 202);
+    assert.notEqual((await second.answer(6)).result.isError, true);
+    const all = await resume(session, first.events[0].id);
+    assert.deepEqual((await all.answer(6) && all.messages).map(({ method, id }) => method ?? id).filter((one) => one !== "notifications/progress"), ["elicitation/create", 6]);
   });
 
   test("revisions before 2025-11-25 have no event ids", async () => {
