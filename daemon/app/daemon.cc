@@ -290,7 +290,9 @@ struct Daemon::State {
   }
 
   const Settings settings;
-  asio::io_context io{1};
+  // Without a hint that there is one thread: asio would then queue what that thread posts behind
+  // what others post meanwhile, and an answer could overtake the head of its stream.
+  asio::io_context io;
   WorkerPool pool;
   WorkerPool routes;
   Sandbox sandbox;

@@ -13,7 +13,7 @@ constexpr auto patience = std::chrono::seconds(10);
 }  // namespace
 
 struct TestServer::Loop {
-  asio::io_context io{1};
+  asio::io_context io;
   std::unique_ptr<HttpServer> server;
   std::jthread thread;
 };
