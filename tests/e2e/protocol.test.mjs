@@ -60,6 +60,15 @@ describe("/mcp answers whoever asks", () => {
   });
 });
 
+test("what is no JSON is 400 and -32700, what is no request 400 and -32600, whatever the header says", async () => {
+  for (const headers of [{}, { "MCP-Protocol-Version": "2025-11-25" }, { "MCP-Protocol-Version": "2026-07-28" }]) {
+    for (const [text, code] of [["{", -32700], ["5", -32600], ["{\"id\":1}", -32600]]) {
+      const { status, body } = await box.daemon.post("/mcp", text, { headers });
+      assert.deepEqual([status, body.error.code], [400, code], `${text} with ${JSON.stringify(headers)}`);
+    }
+  }
+});
+
 describe("in the older revisions", () => {
   test("a result has nothing that is newer", async () => {
     for (const [method, params] of [["tools/list"], ["resources/list"], ["resources/templates/list"], ["prompts/list"], ["ping"], ["resources/read", { uri: "screen://current" }]]) {

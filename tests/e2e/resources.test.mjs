@@ -182,12 +182,13 @@ async function drawing() {
 }
 
 describe("a subscriber of screen://current", () => {
-  for (const [what, subscribe] of Object.entries(ways)) {
+  for (const [number, [what, subscribe]] of Object.entries(ways).entries()) {
+    const title = `moved-${number}`; // its own: a window of before may still be closing
     test(`is told within 2 s, by ${what}`, async () => {
-      await box.daemon.tool("launch", { command: "xterm -T moved -geometry 30x5+50+50 -e sleep 100", wait_ms: 10_000 });
+      await box.daemon.tool("launch", { command: `xterm -T ${title} -geometry 30x5+50+50 -e sleep 100`, wait_ms: 10_000 });
       const way = await subscribe(box.daemon);
       try {
-        const [, id] = (await box.daemon.tool("windows")).match(/^(0x[0-9a-f]+) "moved"/m);
+        const [, id] = (await box.daemon.tool("windows")).match(new RegExp(`^(0x[0-9a-f]+) "${title}"`, "m"));
         for (const x of [400, 700]) {
           // What a window still does after its start is over before the next round counts.
           const before = way.updates().length;
@@ -197,7 +198,7 @@ describe("a subscriber of screen://current", () => {
         if (way.id !== undefined) assert.ok(way.updates().every((message) => idOf(message) === way.id));
       } finally {
         await way.close();
-        await box.daemon.shell("pkill -f '[x]term -T moved'");
+        await box.daemon.shell(`pkill -f '[x]term -T ${title}'`);
       }
     });
   }

@@ -10,14 +10,15 @@ import { shellCall } from "./wire.mjs";
 
 const box = useBox();
 
-for (const [name, sdk] of Object.entries(sdkClients)) {
+for (const [number, [name, sdk]] of Object.entries(sdkClients).entries()) {
+  const title = `watched-${number}`; // its own: a window of before may still be closing
   test(`${name} hears that the screen changed, reads it, and hears no more when it wants no more`, async () => {
     const told = [];
     const client = await sdk.connect(box.daemon, {
       prepare: (own) => own.setNotificationHandler(sdk.v1 ? ResourceUpdatedNotificationSchema : "notifications/resources/updated", ({ params }) => { told.push(params.uri); }),
     });
-    await box.daemon.tool("launch", { command: "xterm -T watched -geometry 30x5+50+50 -e sleep 100", wait_ms: 10_000 });
-    const [, id] = (await box.daemon.tool("windows")).match(/^(0x[0-9a-f]+) "watched"/m);
+    await box.daemon.tool("launch", { command: `xterm -T ${title} -geometry 30x5+50+50 -e sleep 100`, wait_ms: 10_000 });
+    const [, id] = (await box.daemon.tool("windows")).match(new RegExp(`^(0x[0-9a-f]+) "${title}"`, "m"));
     const move = (x) => box.daemon.tool("window", { id, action: "move", x, y: 200 });
     try {
       const subscription = sdk.newest ? await client.listen({ resourceSubscriptions: ["screen://current"] }) : undefined;
@@ -51,7 +52,7 @@ for (const [name, sdk] of Object.entries(sdkClients)) {
       assert.equal(told.length, before);
     } finally {
       await client.close();
-      await box.daemon.shell("pkill -f '[x]term -T watched'");
+      await box.daemon.shell(`pkill -f '[x]term -T ${title}'`);
     }
   });
 }
