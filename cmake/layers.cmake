@@ -57,8 +57,9 @@ if(TARGET selfagent_tools AND tool_sources)
   target_sources(selfagent_tools PRIVATE ${CMAKE_BINARY_DIR}/generated/all_tools.cc)
 endif()
 
-# Not among the layers that presets may compile several files at once of: every tool has its own Args, and X11 a Window.
-foreach(target selfagent_tools selfagent_x11)
+# Not among the layers that presets may compile several files at once of: every tool has its own Args, X11 a Window, and
+# mcp the fixtures' own pictures.
+foreach(target selfagent_tools selfagent_x11 selfagent_mcp)
   get_target_property(type ${target} TYPE)
   if(NOT type STREQUAL "INTERFACE_LIBRARY")
     set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
