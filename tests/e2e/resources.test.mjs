@@ -188,7 +188,7 @@ describe("a subscriber of screen://current", () => {
       await box.daemon.tool("launch", { command: `xterm -T ${title} -geometry 30x5+50+50 -e sleep 100`, wait_ms: 10_000 });
       const way = await subscribe(box.daemon);
       try {
-        const [, id] = (await box.daemon.tool("windows")).match(new RegExp(`^(0x[0-9a-f]+) "${title}"`, "m"));
+        const [, id] = await until("its window", async () => (await box.daemon.tool("windows")).match(new RegExp(`^(0x[0-9a-f]+) "${title}"`, "m")));
         for (const x of [400, 700]) {
           // What a window still does after its start is over before the next round counts.
           const before = way.updates().length;
