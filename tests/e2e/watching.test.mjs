@@ -11,7 +11,7 @@ import { shellCall } from "./wire.mjs";
 const box = useBox();
 
 for (const [number, [name, sdk]] of Object.entries(sdkClients).entries()) {
-  const title = `watched-${number}`; // its own: a window of before may still be closing
+  const title = `watched-${process.pid}-${number}`; // its own: a window of before may still be closing
   test(`${name} hears that the screen changed, reads it, and hears no more when it wants no more`, async () => {
     const told = [];
     const client = await sdk.connect(box.daemon, {
