@@ -123,17 +123,16 @@ void Connection::listen(const TurnPtr& turn) {
   notify(rpc::notification_message("notifications/subscriptions/acknowledged",
                                    {{"notifications", honoured}, {"_meta", meta}}));
   std::vector<Subscriptions::Handle> handles;
-  for (const auto& [topic, resource] : topics) {
-    if (resource == nullptr) {
-      handles.push_back(server_.subscriptions().add(topic, [notify, topic = topic, meta] {
-        notify(rpc::notification_message(topic, {{"_meta", meta}}));
-      }));
-    } else {
-      handles.push_back(server_.subscriptions().add(topic, *resource, [notify, uri = topic, meta] {
-        notify(rpc::notification_message("notifications/resources/updated",
-                                         {{"uri", uri}, {"_meta", meta}}));
-      }));
-    }
+  for (const auto& wish : topics) {
+    const std::string& topic = wish.first;
+    const bool list = wish.second == nullptr;
+    auto tell = [notify, topic, list, meta] {
+      Json news = {{"_meta", meta}};
+      if (!list) news["uri"] = topic;
+      notify(rpc::notification_message(list ? topic : "notifications/resources/updated", news));
+    };
+    handles.push_back(list ? server_.subscriptions().add(topic, std::move(tell))
+                           : server_.subscriptions().add(topic, *wish.second, std::move(tell)));
   }
   const std::lock_guard lock(mutex_);
   listening->handles.swap(handles);

@@ -24,6 +24,8 @@ class ModernLink : public ClientLink {
   Json ask(const Json& requests, bool bound) override;
   Json state() const override { return state_; }
   void log(const std::string& level, const Json& data) override;
+  bool waits() const override { return false; }
+  void stop_with(std::stop_token) override {}
   void release_stream() override {}
 
   /// The result for a call that ended with `input`.
@@ -55,12 +57,14 @@ class LegacyLink : public ClientLink {
   Json ask(const Json& requests, bool bound) override;
   Json state() const override { return nullptr; }
   void log(const std::string& level, const Json& data) override;
+  bool waits() const override { return true; }
+  void stop_with(std::stop_token stop) override { stop_ = std::move(stop); }
   void release_stream() override;
 
  private:
   const std::shared_ptr<Connection> connection_;
   const Exchange exchange_;
-  const std::stop_token stop_;
+  std::stop_token stop_;
 };
 
 }  // namespace selfagent::mcp

@@ -11,7 +11,6 @@ namespace selfagent {
 namespace {
 
 constexpr size_t page = 500;
-constexpr auto keep_alive = std::chrono::seconds(15);
 
 std::string format(const Event& event) {
   std::string out;
@@ -132,7 +131,7 @@ EventStreams::EventStreams(asio::io_context& io, WorkerPool& pool, Store& store)
 EventStreams::~EventStreams() = default;
 
 void EventStreams::tick() {
-  ticker_->timer.expires_after(keep_alive);
+  ticker_->timer.expires_after(event_stream_keep_alive);
   ticker_->timer.async_wait([this](const std::error_code& error) {
     if (error) return;
     {

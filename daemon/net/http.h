@@ -4,6 +4,7 @@
 // WebSocket may be used on any thread; what they do happens on the network thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -53,6 +54,9 @@ struct HttpResponse {
   /// The status that fits the error's code (404 for not_found, ...).
   static HttpResponse error(const Error& error);
 };
+
+/// How often an event stream carries a comment, so that no proxy and no client takes it for dead.
+inline constexpr std::chrono::seconds event_stream_keep_alive{15};
 
 /// A response whose body is written piece by piece (Server-Sent Events, downloads).
 class Stream {

@@ -5,7 +5,6 @@ namespace selfagent {
 namespace {
 
 constexpr auto patience = std::chrono::seconds(1);
-constexpr auto keep_alive = std::chrono::seconds(15);
 // A picture or two; a client that lost more asks again.
 constexpr size_t most_kept_bytes = 16 << 20;
 // How soon the client comes back for the rest, in milliseconds.
@@ -92,7 +91,7 @@ void McpAnswer::tick(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (done_ || !options_.may_stream) return;
   if (!opened_ && now - started_ >= patience) open(responder_);
-  if (stream_ && now - written_ >= keep_alive) write(":\n\n");
+  if (stream_ && now - written_ >= event_stream_keep_alive) write(":\n\n");
 }
 
 void McpAnswer::release() {

@@ -11,7 +11,6 @@ namespace {
 
 constexpr auto longest_idle = std::chrono::hours(1);
 constexpr size_t most_of_one_principal = 200;
-constexpr auto keep_alive = std::chrono::seconds(15);
 constexpr auto kept_for = std::chrono::minutes(5);
 constexpr size_t most_kept_answers = 32;
 
@@ -102,7 +101,7 @@ bool McpSession::idle_since(Clock::time_point time) const {
 
 void McpSession::tick(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
-  if (stream_ && now - written_ >= keep_alive) {
+  if (stream_ && now - written_ >= event_stream_keep_alive) {
     stream_->write(":\n\n");
     written_ = now;
   }

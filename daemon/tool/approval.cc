@@ -45,6 +45,7 @@ void require_approval(const Tool& tool, const Json& arguments, ToolContext& cont
                     tool.name + " from the server's --approve");
   }
 
+  if (context.link->waits()) context.progress(0, "waiting for a person's approval");
   const Json answer =
       context.link->ask({{"approve", approval_form(question(tool, arguments))}}, true)["approve"];
   const bool accepted = answer.is_object() && answer.value("action", "") == "accept";

@@ -28,6 +28,8 @@ void ToolCaller::start(const Tool& tool, CallRequest request,
   auto call = std::make_shared<RunningCall>(tool, request.principal->name, request.foreground,
                                             request.progress,
                                             [done](ToolResult result) { done(std::move(result)); });
+  // Stopped by whoever cancels the call, also when it is in the background.
+  if (request.link) request.link->stop_with(call->stop().get_token());
   if (request.foreground.count() > 0 || request.progress) calls_.watch(call);
   try {
     pool_.submit([this, &tool, call, done, request = std::move(request)] {

@@ -56,7 +56,7 @@ void RunningCall::finish(ToolResult result) {
     over_at_ = Clock::now();
     progress_ = nullptr;
     answer = std::exchange(answer_, nullptr);
-    if (!answer) result_ = std::move(result);
+    if (!answer) result_ = result;
   }
   ended_.notify_all();
   if (answer) answer(std::move(result));

@@ -7,6 +7,7 @@
 // before it does anything) works in both.
 #pragma once
 
+#include <stop_token>
 #include <string>
 
 #include "base/json.h"
@@ -48,6 +49,12 @@ class ClientLink {
   /// What a previous round of this call left with InputRequired::state; null in the first round,
   /// and always in the older era.
   virtual Json state() const = 0;
+
+  /// True if ask() blocks for the answer, false if it ends the call.
+  virtual bool waits() const = 0;
+
+  /// From now on `stop` ends the waits of ask(). Called before the call begins.
+  virtual void stop_with(std::stop_token stop) = 0;
 
   /// Sends a log message to the client, if it wants messages of this level. Source: MCP, Logging.
   virtual void log(const std::string& level, const Json& data) = 0;

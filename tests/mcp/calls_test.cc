@@ -69,4 +69,16 @@ TEST_CASE("a client that asked for progress hears that a silent tool lives") {
   pending.get();
 }
 
+TEST_CASE("a call in the background that waits for an approval can be cancelled") {
+  Impatient world({"owner", Profile::full, {"echo"}});
+  world.ask(
+      R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}}}})");
+  const std::string id = world.id_of(world.ask(call("echo", R"({"text":"hi"})")));
+  Calls& calls = world.server->caller().calls();
+  CHECK_THAT(calls.list("owner"), ContainsSubstring("waiting for a person's approval"));
+  calls.cancel(id, "owner");
+  CHECK(calls.result(id, "owner", milliseconds(10'000), {}).is_error);
+  CHECK(world.hear("notifications/cancelled")["params"].contains("requestId"));
+}
+
 }  // namespace selfagent
