@@ -1,10 +1,11 @@
 #include "llm/capabilities.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <regex>
 #include <vector>
+
+#include "base/lower.h"
 
 namespace selfagent {
 
@@ -71,9 +72,7 @@ std::optional<std::string> adapt(Capabilities& capabilities, const ModelFailure&
     default:
       return std::nullopt;
   }
-  std::string words = failure.complaint().message;
-  std::transform(words.begin(), words.end(), words.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string words = lower(failure.complaint().message);
 
   for (const auto& rule : rules()) {
     if (!(capabilities.*rule.flag) || !has_any(words, rule.names)) continue;

@@ -1,10 +1,9 @@
 #include "llm/failure.h"
 
-#include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <regex>
 
+#include "base/lower.h"
 #include "base/utf8.h"
 #include "llm/members.h"
 
@@ -15,12 +14,6 @@ namespace {
 using Kind = ModelFailure::Kind;
 
 constexpr size_t max_shown_bytes = 600;
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 std::string shorten(std::string_view text) {
   std::string one_line;
@@ -101,7 +94,7 @@ Complaint from_error(const Json& error) {
 }
 
 std::string html_title(std::string_view body) {
-  const std::string text = lower(std::string(body.substr(0, 16384)));
+  const std::string text = lower(body.substr(0, 16384));
   const size_t begin = text.find("<title>");
   const size_t end = text.find("</title>");
   if (begin == std::string::npos || end == std::string::npos || end < begin + 7) return "";
@@ -152,7 +145,7 @@ Complaint read_complaint(std::string_view body, int status) {
     }
   } catch (const Error&) {
     const bool html = body.find('<') != std::string_view::npos &&
-                      lower(std::string(body.substr(0, 512))).find("<html") != std::string::npos;
+                      lower(body.substr(0, 512)).find("<html") != std::string::npos;
     const std::string title = html ? html_title(body) : "";
     complaint.message = html ? (title.empty() ? "an HTML page" : title) : shorten(body);
     if (html) complaint.code = "html";

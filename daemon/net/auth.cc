@@ -1,21 +1,15 @@
 #include "net/auth.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/log.h"
+#include "base/lower.h"
 #include "base/random.h"
 #include "base/trim.h"
 
 namespace selfagent {
 
 namespace {
-
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 // "localhost:8080" -> "localhost", "[::1]:8080" -> "::1"; "" if it is no host with or without port
 std::string host_name(const std::string& host) {
@@ -27,13 +21,13 @@ std::string host_name(const std::string& host) {
                         port.find_first_not_of("0123456789", 1) != std::string_view::npos)) {
     return "";
   }
-  return lower_case(bracketed ? host.substr(1, end - 1) : host.substr(0, end));
+  return lower(bracketed ? host.substr(1, end - 1) : host.substr(0, end));
 }
 
 // "http://localhost:8080" -> "localhost:8080", "" if it is no web origin
 std::string origin_host(const std::string& origin) {
   for (const std::string scheme : {"http://", "https://"}) {
-    if (origin.starts_with(scheme)) return lower_case(origin.substr(scheme.size()));
+    if (origin.starts_with(scheme)) return lower(origin.substr(scheme.size()));
   }
   return "";
 }
@@ -41,7 +35,7 @@ std::string origin_host(const std::string& origin) {
 // What stands behind "Bearer ", "" if there is nothing.
 std::string_view bearer_token(const HttpRequest& request) {
   const std::string& value = request.header("authorization");
-  if (value.size() < 7 || lower_case(value.substr(0, 7)) != "bearer ") return {};
+  if (value.size() < 7 || lower(value.substr(0, 7)) != "bearer ") return {};
   return trim(std::string_view(value).substr(7));
 }
 
@@ -105,7 +99,7 @@ std::optional<HttpResponse> Auth::refuse_origin(HttpRequest& request) const {
   if (origin == request.headers.end()) return std::nullopt;
   if (settings_.allowed_origins.contains(origin->second)) return std::nullopt;
   const std::string from = origin_host(origin->second);
-  if (!from.empty() && from == lower_case(host) && host_allowed(host)) return std::nullopt;
+  if (!from.empty() && from == lower(host) && host_allowed(host)) return std::nullopt;
   return denied(403, "the Origin \"" + origin->second.substr(0, 200) +
                          "\" is not allowed: start the daemon with --allowed-origin ORIGIN");
 }

@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/log.h"
+#include "base/lower.h"
 #include "net/responder.h"
 #include "net/web_socket.h"
 
@@ -95,9 +96,7 @@ void append_header(std::string& out, const std::string& name, const std::string&
 
 bool asks_for_web_socket(const HttpRequest& request) {
   const auto has = [&](const char* header, const char* word) {
-    std::string value = request.header(header);
-    for (char& c : value) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return value.find(word) != std::string::npos;
+    return lower(request.header(header)).find(word) != std::string::npos;
   };
   return request.method == "GET" && has("upgrade", "websocket") && has("connection", "upgrade");
 }

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/lower.h"
 #include "base/trim.h"
 
 namespace selfagent {
@@ -31,14 +32,6 @@ bool is_target(std::string_view text) {
   return !text.empty() && std::none_of(text.begin(), text.end(), [](char c) {
     return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F;
   });
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
 }
 
 // True if the comma-separated list has `word` (lower case).

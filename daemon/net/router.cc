@@ -1,9 +1,9 @@
 #include "net/router.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/log.h"
+#include "base/lower.h"
 #include "base/trim.h"
 
 namespace selfagent {
@@ -22,12 +22,8 @@ std::vector<std::string> split(const std::string& path) {
 }
 
 bool says_json(const std::string& content_type) {
-  constexpr std::string_view json = "application/json";
-  const std::string_view type =
-      trim(std::string_view(content_type).substr(0, content_type.find(';')));
-  return std::equal(type.begin(), type.end(), json.begin(), json.end(), [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == b;
-  });
+  return lower(trim(std::string_view(content_type).substr(0, content_type.find(';')))) ==
+         "application/json";
 }
 
 std::optional<HttpResponse> refuse_body(const HttpRequest& request, Body body) {

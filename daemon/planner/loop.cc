@@ -1,10 +1,10 @@
 #include "planner/loop.h"
 
 #include <algorithm>
-#include <cctype>
 #include <set>
 
 #include "base/error.h"
+#include "base/lower.h"
 #include "base/random.h"
 #include "llm/arguments.h"
 #include "planner/call_arguments.h"
@@ -28,9 +28,7 @@ constexpr const char* nudge_text =
 std::string known_name(const Registry& registry, const std::string& name) {
   if (registry.find(name) != nullptr) return name;
   const size_t prefix = name.find_last_of(".:/");
-  std::string plain = prefix == std::string::npos ? name : name.substr(prefix + 1);
-  std::transform(plain.begin(), plain.end(), plain.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string plain = lower(prefix == std::string::npos ? name : name.substr(prefix + 1));
   return registry.find(plain) != nullptr ? plain : name;
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/lower.h"
 #include "base/utf8.h"
 
 namespace selfagent {
@@ -108,13 +109,6 @@ constexpr auto names = std::to_array<Name>({
     {"f11", XK_F11},
     {"f12", XK_F12},
 });
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  return out;
-}
 
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
