@@ -24,9 +24,7 @@ ToolResult call(const GuiStep& step, const JobRun& run, const Registry& registry
   try {
     return call_tool(*registry.find(step.command.tool), step.command.arguments, context);
   } catch (const ParameterError& error) {
-    ToolResult refused = ToolResult::text(step.command.tool + " refused: " + error.what());
-    refused.is_error = true;
-    return refused;
+    return ToolResult::error(step.command.tool + " refused: " + error.what());
   }
 }
 

@@ -54,10 +54,7 @@ void add_content(Registry& registry) {
                                           R"({"test":"data","value":123})")})));
   registry.add_fixture(
       fixture("test_error_handling", "Fails.", no_arguments(), [](const Json&, ToolContext&) {
-        ToolResult result =
-            ToolResult::text("This tool intentionally returns an error for testing");
-        result.is_error = true;
-        return result;
+        return ToolResult::error("This tool intentionally returns an error for testing");
       }));
 }
 

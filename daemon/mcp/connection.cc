@@ -76,7 +76,6 @@ void Connection::handle(rpc::Request request, Exchange exchange, rpc::Done done)
 
 void Connection::handle_legacy(const TurnPtr& turn) {
   const std::string& method = turn->request.method;
-  if (method == "tools/call") return call_tool(turn);
   if (method == "initialize") return initialize(turn);
   if (method == "ping") return turn->done("{}");
   if (method == "notifications/cancelled") cancelled(turn->request.params);
@@ -177,10 +176,15 @@ void Connection::answer(const TurnPtr& turn, ToolResult result) const {
 
 // {"resultType":"complete", what the client may keep, and who answers; without the last brace.
 std::string Connection::complete_head(const char* cache, Json meta) const {
+  return std::string(R"({"resultType":"complete",)") + cache + R"("_meta":)" +
+         dump_json(with_server(std::move(meta)));
+}
+
+Json Connection::with_server(Json meta) const {
   const ServerIdentity& identity = server_.options().identity;
   meta["io.modelcontextprotocol/serverInfo"] = {{"name", identity.name},
                                                 {"version", identity.version}};
-  return std::string(R"({"resultType":"complete",)") + cache + R"("_meta":)" + dump_json(meta);
+  return meta;
 }
 
 std::string Connection::complete(std::string_view result, const char* cache, Json meta) const {

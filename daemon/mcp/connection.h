@@ -105,6 +105,8 @@ class Connection : public rpc::Service, public std::enable_shared_from_this<Conn
   void cancelled(const Json& params);
   std::string complete(std::string_view result, const char* cache, Json meta) const;
   std::string complete_head(const char* cache, Json meta) const;
+  /// `meta` with the name of the server, which every modern result has.
+  Json with_server(Json meta) const;
 
   Server& server_;
   const Options options_;

@@ -32,10 +32,9 @@ Json named_arguments(const Tool& tool, Json params) {
   return named;
 }
 
-ToolResult text_error(const std::string& text) {
-  ToolResult result = ToolResult::text(text);
-  result.is_error = true;
-  return result;
+RpcError lacks(const CapabilityMissing& missing) {
+  return RpcError(missing_capability, "Missing required client capability",
+                  {{"requiredCapabilities", missing.capabilities}});
 }
 
 }  // namespace
@@ -67,13 +66,11 @@ void Connection::input_required(const TurnPtr& turn, const InputRequired& input,
                                 ClientLink& link) const {
   const auto* modern = dynamic_cast<ModernLink*>(&link);
   if (modern == nullptr) {
-    return answer(turn, text_error("this call needs answers in a way that only revision " +
-                                   modern_revisions().front() + " has"));
+    return answer(turn, ToolResult::error("this call needs answers in a way that only revision " +
+                                          modern_revisions().front() + " has"));
   }
   Json result = modern->input_required(input);
-  const ServerIdentity& identity = server_.options().identity;
-  result["_meta"] = {{"io.modelcontextprotocol/serverInfo",
-                      {{"name", identity.name}, {"version", identity.version}}}};
+  result["_meta"] = with_server(Json::object());
   turn->done(dump_json(result));
 }
 
@@ -130,14 +127,12 @@ void Connection::call_tool(const TurnPtr& turn, const Tool& tool,
     if (const auto* refused = std::get_if<ParameterError>(&outcome)) {
       // Plain JSON-RPC has a code for it; MCP wants a result that the model can read.
       if (plain) return turn->done(RpcError(rpc::invalid_params, refused->what()));
-      return self->answer(turn, text_error(refused->what()));
+      return self->answer(turn, ToolResult::error(refused->what()));
     }
     if (const auto* input = std::get_if<InputRequired>(&outcome)) {
       return self->input_required(turn, *input, *link);
     }
-    const Json& needed = std::get<CapabilityMissing>(outcome).capabilities;
-    turn->done(RpcError(missing_capability, "Missing required client capability",
-                        {{"requiredCapabilities", needed}}));
+    turn->done(lacks(std::get<CapabilityMissing>(outcome)));
   });
 }
 
@@ -156,8 +151,7 @@ void Connection::run_blocking(
     } catch (const InputRequired& input) {
       self->input_required(turn, input, *link);
     } catch (const CapabilityMissing& missing) {
-      turn->done(RpcError(missing_capability, "Missing required client capability",
-                          {{"requiredCapabilities", missing.capabilities}}));
+      turn->done(lacks(missing));
     } catch (const std::exception& error) {
       turn->done(RpcError(rpc::internal_error, error.what()));
     }

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <asio.hpp>
-#include <cctype>
 #include <chrono>
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/lower.h"
 #include "base/trim.h"
 #include "mcp/envelope.h"
 
@@ -17,11 +17,6 @@ namespace selfagent {
 namespace {
 
 using rpc::RpcError;
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 bool contains(const std::vector<std::string>& list, const std::string& value) {
   return std::find(list.begin(), list.end(), value) != list.end();
@@ -154,22 +149,20 @@ McpEndpoint::~McpEndpoint() = default;
 
 void McpEndpoint::stop() {
   ticker_->timer.cancel();
-  std::vector<Tracked> tracked;
+  std::vector<std::weak_ptr<mcp::Connection>> tracked;
   {
     const std::lock_guard lock(mutex_);
     tracked.swap(tracked_);
   }
-  for (const auto& [weak, end] : tracked) {
+  for (const auto& weak : tracked) {
     if (const auto connection = weak.lock()) connection->close();
-    if (end) end();
   }
   sessions_.end_all();
 }
 
-void McpEndpoint::track(const std::shared_ptr<mcp::Connection>& connection,
-                        std::function<void()> end) {
+void McpEndpoint::track(const std::shared_ptr<mcp::Connection>& connection) {
   const std::lock_guard lock(mutex_);
-  tracked_.push_back({connection, std::move(end)});
+  tracked_.push_back(connection);
 }
 
 void McpEndpoint::tick() {
@@ -180,7 +173,7 @@ void McpEndpoint::tick() {
     sessions_.tick(now);
     {
       const std::lock_guard lock(mutex_);
-      std::erase_if(tracked_, [](const auto& tracked) { return tracked.connection.expired(); });
+      std::erase_if(tracked_, [](const auto& weak) { return weak.expired(); });
       std::erase_if(answers_, [&](const auto& weak) {
         const auto answer = weak.lock();
         if (answer) answer->tick(now);
@@ -207,8 +200,9 @@ void McpEndpoint::check_headers(const HttpRequest& http, const rpc::Request& req
     return;
   }
   const Tool* tool = server_.caller().registry().find(params["name"].get<std::string>());
-  const Json arguments = params.value("arguments", Json());
-  if (tool == nullptr || !arguments.is_object()) return;
+  const auto given = params.find("arguments");
+  if (tool == nullptr || given == params.end() || !given->is_object()) return;
+  const Json& arguments = *given;
   for (const auto& [name, schema] : tool->input_schema["properties"].items()) {
     if (!schema.contains("x-mcp-header") || !arguments.contains(name)) continue;
     const Json& value = arguments[name];
@@ -285,7 +279,7 @@ void McpEndpoint::post_modern(const HttpRequest& http, rpc::Request request,
   // In this era a client that hangs up has cancelled.
   const auto gone = [connection] { connection->close(); };
   responder->on_abandoned(gone);
-  if (request.method == "subscriptions/listen") track(connection, {});
+  if (request.method == "subscriptions/listen") track(connection);
   const Channel channel = open_channel(http, responder, request, nullptr, gone);
   const bool notification = request.notification;
   connection->handle(
@@ -342,7 +336,7 @@ void McpEndpoint::post_legacy(const HttpRequest& http, rpc::Incoming incoming,
                  {{"detail", "an answer belongs to a session: send its Mcp-Session-Id"}})));
   }
   const bool readable = incoming.problem.empty() && !incoming.empty_batch &&
-                        (incoming.batch || !is_one(incoming, rpc::Message::Kind::invalid));
+                        !is_one(incoming, rpc::Message::Kind::invalid);
   auto through = std::make_shared<Through>();
   if (session) {
     through->connection = session->connection();

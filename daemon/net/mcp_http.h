@@ -32,8 +32,8 @@ class McpEndpoint {
   /// Ends a session: 204, 405 without one, 404 for an unknown one.
   void end_session(const HttpRequest& request, const ResponderPtr& responder);
 
-  /// Ends `connection` with `end` when the endpoint stops: a WebSocket's.
-  void track(const std::shared_ptr<mcp::Connection>& connection, std::function<void()> end);
+  /// Closes `connection`, a WebSocket's, when the endpoint stops: before its socket is closed.
+  void track(const std::shared_ptr<mcp::Connection>& connection);
 
   /// Ends all streams, sessions and tracked connections; network thread.
   void stop();
@@ -59,11 +59,7 @@ class McpEndpoint {
   std::unique_ptr<Ticker> ticker_;
   std::mutex mutex_;  // protects the members below
   std::vector<std::weak_ptr<McpAnswer>> answers_;
-  struct Tracked {
-    std::weak_ptr<mcp::Connection> connection;
-    std::function<void()> end;  // may be empty
-  };
-  std::vector<Tracked> tracked_;
+  std::vector<std::weak_ptr<mcp::Connection>> tracked_;  // what is open besides sessions
 };
 
 }  // namespace selfagent

@@ -59,9 +59,7 @@ void serve_web_socket(const HttpRequest& request, const ResponderPtr& responder,
   };
   events.on_close = [connection] { connection->close(); };
   *socket = responder->upgrade(offers_mcp(request) ? "mcp" : "", std::move(events));
-  mcp.track(connection, [socket] {
-    if (const auto open = socket->lock()) open->close(1001, "the daemon is stopping");
-  });
+  mcp.track(connection);
 }
 
 }  // namespace

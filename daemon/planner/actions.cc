@@ -10,12 +10,6 @@ namespace {
 // Longer than any tool waits by itself; a handler that forgot its own limit ends here.
 constexpr std::chrono::minutes longest_call{15};
 
-ToolResult failed(const std::string& text) {
-  ToolResult result = ToolResult::text(text);
-  result.is_error = true;
-  return result;
-}
-
 Json intent_of(const Action& action) {
   Json intent = {
       {"call_id", action.call_id}, {"tool", action.tool}, {"arguments", action.arguments}};
@@ -36,7 +30,7 @@ ActionEnd Actions::perform(const Action& action, const std::stop_token& stop, De
   ToolResult result;
   bool ran = false;
   if (tool == nullptr) {
-    result = failed(registry_.unknown(action.tool));
+    result = ToolResult::error(registry_.unknown(action.tool));
   } else {
     try {
       ToolContext context = contexts_(stop, deadline.sooner(Deadline::after(longest_call)));
@@ -45,10 +39,11 @@ ActionEnd Actions::perform(const Action& action, const std::stop_token& stop, De
       result = call_tool(*tool, action.arguments, context);
       ran = true;
     } catch (const ParameterError& error) {
-      result = failed(action.tool + " was not run: " + error.what() +
-                      ". Correct the arguments and call it again; usage: " + usage(*tool));
+      result =
+          ToolResult::error(action.tool + " was not run: " + error.what() +
+                            ". Correct the arguments and call it again; usage: " + usage(*tool));
     } catch (const std::exception& error) {
-      result = failed(action.tool + " was not run: " + error.what());
+      result = ToolResult::error(action.tool + " was not run: " + error.what());
     }
   }
   if (result.is_error && stop.stop_requested()) {
@@ -61,7 +56,7 @@ ActionEnd Actions::perform(const Action& action, const std::stop_token& stop, De
 
 ActionEnd Actions::refuse(const Action& action, const std::string& text) {
   log_.append("action_intent", intent_of(action));
-  return record(action, failed(text), Clock::now());
+  return record(action, ToolResult::error(text), Clock::now());
 }
 
 ActionEnd Actions::record(const Action& action, const ToolResult& result, Clock::time_point begin) {

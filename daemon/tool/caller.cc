@@ -10,12 +10,6 @@ namespace {
 // The longest time one call may take, whoever asked: tools with longer work hand out an id instead.
 constexpr auto longest_call = std::chrono::minutes(15);
 
-ToolResult failure(const std::string& text) {
-  ToolResult result = ToolResult::text(text);
-  result.is_error = true;
-  return result;
-}
-
 }  // namespace
 
 ToolCaller::ToolCaller(const Registry& registry, WorkerPool& pool, ContextFactory contexts)
@@ -36,7 +30,7 @@ void ToolCaller::start(const Tool& tool, CallRequest request,
       run(tool, request, *call, done);
     });
   } catch (const Error& error) {
-    call->finish(failure(tool.name + " was not started: " + error.what()));
+    call->finish(ToolResult::error(tool.name + " was not started: " + error.what()));
   }
 }
 
@@ -48,7 +42,7 @@ void ToolCaller::run(const Tool& tool, const CallRequest& request, RunningCall& 
   const std::stop_callback by_daemon(stopping_.get_token(), [&source] { source.request_stop(); });
   const auto end = [&](CallOutcome outcome, const char* late) {
     if (call.abandon()) return done(std::move(outcome));
-    call.finish(failure(tool.name + late));
+    call.finish(ToolResult::error(tool.name + late));
   };
   try {
     ToolContext context = contexts_(source.get_token(), Deadline::after(longest_call));
@@ -68,7 +62,7 @@ void ToolCaller::run(const Tool& tool, const CallRequest& request, RunningCall& 
   } catch (const CapabilityMissing& missing) {
     end(missing, " needs what this client cannot do");
   } catch (const std::exception& error) {
-    call.finish(failure(tool.name + " failed: " + error.what()));
+    call.finish(ToolResult::error(tool.name + " failed: " + error.what()));
   }
 }
 

@@ -52,14 +52,10 @@ ToolResult call_tool(const Tool& tool, const Json& arguments, ToolContext& conte
   } catch (const ParameterError&) {
     throw;
   } catch (const Error& error) {
-    ToolResult result = ToolResult::text(tool.name + " failed: " + error.what());
-    result.is_error = true;
-    return result;
+    return ToolResult::error(tool.name + " failed: " + error.what());
   } catch (const std::exception& error) {
     log::error("{} threw {}", tool.name, error.what());
-    ToolResult result = ToolResult::text(tool.name + " failed unexpectedly: " + error.what());
-    result.is_error = true;
-    return result;
+    return ToolResult::error(tool.name + " failed unexpectedly: " + error.what());
   }
 }
 

@@ -61,6 +61,7 @@ struct ToolResult {
   Json structured = nullptr;
 
   static ToolResult text(std::string text) { return {{{std::move(text), nullptr}}, false}; }
+  static ToolResult error(std::string text) { return {{{std::move(text), nullptr}}, true}; }
   ToolResult& add(std::string text) {
     content.push_back({std::move(text), nullptr});
     return *this;
