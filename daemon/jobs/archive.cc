@@ -12,6 +12,7 @@
 #include "jobs/spool.h"
 #include "jobs/zip_folder.h"
 #include "process/files.h"
+#include "store/each_event.h"
 
 namespace selfagent {
 
@@ -85,17 +86,11 @@ class JobArchive {
 
   void add_events() {
     Spool lines(source_.temporary);
-    int64_t after = 0;
-    while (true) {
-      const auto events = source_.store.events("", job_.id, after, page);
-      for (const auto& event : events) {
-        if (stop_.stop_requested()) throw Error(ErrorCode::cancelled, "the download was cancelled");
-        after = event.seq;
-        lines.write(dump_json(event_json(event)) + "\n");
-        add_pictures(event);
-      }
-      if (events.size() < page) break;
-    }
+    each_event(source_.store, "", job_.id, page, [&](const Event& event) {
+      if (stop_.stop_requested()) throw Error(ErrorCode::cancelled, "the download was cancelled");
+      lines.write(dump_json(event_json(event)) + "\n");
+      add_pictures(event);
+    });
     lines.rewind();
     zip_.add_file(log_entry("events.jsonl"), lines.fd(), lines.size());
   }

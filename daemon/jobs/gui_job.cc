@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "jobs/job_call.h"
+#include "planner/picture_json.h"
 #include "process/files.h"
 
 namespace selfagent {
@@ -18,26 +20,13 @@ struct StepResult {
 
 std::string line_name(const GuiStep& step) { return "line " + std::to_string(step.line); }
 
-ToolResult call(const GuiStep& step, const JobRun& run, const Registry& registry,
-                const ContextFactory& contexts) {
-  ToolContext context = contexts(run.stop, run.deadline);
-  try {
-    return call_tool(*registry.find(step.command.tool), step.command.arguments, context);
-  } catch (const ParameterError& error) {
-    return ToolResult::error(step.command.tool + " refused: " + error.what());
-  }
-}
-
 /// Puts the pictures of a result into the store and the workspace; returns their list for the
 /// event.
 Json keep_pictures(const GuiStep& step, const JobRun& run, Store& store, const ToolResult& result) {
   Json images = Json::array();
   for (const auto& block : result.content) {
     if (!block.image) continue;
-    images.push_back({{"sha256", store.put_blob(block.image->bytes)},
-                      {"mime", block.image->mime},
-                      {"width", block.image->width},
-                      {"height", block.image->height}});
+    images.push_back(picture_json(store.put_blob(block.image->bytes), *block.image));
     const std::string number = images.size() == 1 ? "" : "-" + std::to_string(images.size());
     const char* ending = block.image->mime == "image/jpeg" ? "jpg" : "png";
     const std::string file =
@@ -56,7 +45,8 @@ StepResult run_step(const GuiStep& step, const JobRun& run, Store& store, const 
       {{"call_id", call_id}, {"tool", step.command.tool}, {"arguments", step.command.arguments}});
   run.log.write("> " + step.text + "\n", false);
   const auto start = Clock::now();
-  const ToolResult result = call(step, run, registry, contexts);
+  const ToolResult result =
+      call_for_job(run, registry, contexts, step.command.tool, step.command.arguments);
   const auto elapsed = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
   const StepResult out{!result.is_error, result.all_text()};
   if (!out.text.empty()) run.log.write(out.text + "\n", !out.ok);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "jobs/job_call.h"
 #include "jobs/recording.h"
+#include "planner/picture_json.h"
 
 namespace selfagent {
 
@@ -53,12 +55,7 @@ class Replay {
   };
 
   ToolResult call(const std::string& tool, const Json& arguments) const {
-    ToolContext context = contexts_(run_.stop, run_.deadline);
-    try {
-      return call_tool(*registry_.find(tool), arguments, context);
-    } catch (const ParameterError& error) {
-      return ToolResult::error(tool + " refused: " + error.what());
-    }
+    return call_for_job(run_, registry_, contexts_, tool, arguments);
   }
 
   Played play_step(size_t number, const RecordedStep& step) {
@@ -91,10 +88,7 @@ class Replay {
     Json images = Json::array();
     for (const auto& block : result.content) {
       if (!block.image) continue;
-      images.push_back({{"sha256", store_.put_blob(block.image->bytes)},
-                        {"mime", block.image->mime},
-                        {"width", block.image->width},
-                        {"height", block.image->height}});
+      images.push_back(picture_json(store_.put_blob(block.image->bytes), *block.image));
     }
     return images;
   }

@@ -77,10 +77,7 @@ ArchiveFile TrajectoryFiles::finish(const std::string& name, const std::string& 
 ArchiveFile export_conversation(const ExportSource& source, const std::string& conversation_id,
                                 ExportFormat format) {
   const auto conversation = source.store.conversation(conversation_id);
-  if (!conversation) {
-    throw Error(ErrorCode::not_found, "there is no conversation \"" + conversation_id +
-                                          "\": GET /api/conversations lists them");
-  }
+  if (!conversation) throw no_conversation(conversation_id);
   if (format == ExportFormat::jsonl) return export_lines(source, *conversation);
   TrajectoryFiles files(source.store, source.temporary);
   std::unique_ptr<Trajectory> trajectory;

@@ -17,8 +17,7 @@ void stream_conversation(const PageParts& parts, const HttpRequest& request,
   query.conversation_id = request.captures.at("id");
   query.after = resume_position(request);
   if (!parts.store.conversation(query.conversation_id)) {
-    throw Error(ErrorCode::not_found, "there is no conversation \"" + query.conversation_id +
-                                          "\": GET /api/conversations lists them");
+    throw no_conversation(query.conversation_id);
   }
   parts.streams.serve(responder, std::move(query));
 }

@@ -1,5 +1,6 @@
 #include "planner/actions.h"
 
+#include "planner/picture_json.h"
 #include "tool/command_line.h"
 #include "tool/held_input.h"
 
@@ -69,10 +70,7 @@ ActionEnd Actions::record(const Action& action, const ToolResult& result, Clock:
   for (const auto& block : result.content) {
     if (!block.image) continue;
     end.sha256 = log_.store().put_blob(block.image->bytes);
-    images.push_back({{"sha256", end.sha256},
-                      {"mime", block.image->mime},
-                      {"width", block.image->width},
-                      {"height", block.image->height}});
+    images.push_back(picture_json(end.sha256, *block.image));
     if (on_picture) on_picture(end.sha256, block.image);
   }
   Json event = {

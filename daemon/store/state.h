@@ -116,8 +116,6 @@ class ResetAtEnd {
 /// has written.
 void migrate(SQLite::Database& database);
 
-Error no_conversation(const std::string& id);
-
 /// The pages of the database that are not free, in bytes.
 uint64_t used_pages_bytes(SQLite::Database& database);
 

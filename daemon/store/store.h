@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
 
 namespace selfagent {
@@ -35,6 +36,9 @@ struct Conversation {
   std::string forked_from = {};  ///< The conversation that it began as a copy of; "": none.
   int64_t forked_at = 0;         ///< The newest event of that one that it has.
 };
+
+/// Error(not_found) that says so.
+Error no_conversation(const std::string& id);
 
 /// A conversation in which words were found.
 struct FoundConversation {

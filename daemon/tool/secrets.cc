@@ -169,16 +169,6 @@ std::string Secrets::value(const std::string& name) const {
                   (known.empty() ? "the user has given none" : "there are: " + known));
 }
 
-std::string Secrets::redact(std::string text) const {
-  std::shared_ptr<const Needles> needles;
-  {
-    const std::lock_guard guard(mutex_);
-    needles = needles_;
-  }
-  if (needles) needles->replace(text);
-  return text;
-}
-
 void Secrets::redact(ToolResult& result) const {
   std::shared_ptr<const Needles> needles;
   {

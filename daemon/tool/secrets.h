@@ -40,7 +40,6 @@ class Secrets {
 
   /// Replaces every value in the texts of a result by "[secret NAME]".
   void redact(ToolResult& result) const;
-  std::string redact(std::string text) const;
 
  private:
   using Values = std::map<std::string, std::string>;

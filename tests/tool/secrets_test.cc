@@ -48,7 +48,9 @@ TEST_CASE("secrets are kept in a file that only the daemon reads") {
   const Secrets secrets(folder.file());
   CHECK(secrets.names() == std::vector<std::string>{"MAIL_PASSWORD", "TOKEN"});
   CHECK(secrets.value("TOKEN") == "new value");
-  CHECK(secrets.redact("old value, new value") == "old value, [secret TOKEN]");
+  ToolResult result = ToolResult::text("old value, new value");
+  secrets.redact(result);
+  CHECK(result.content[0].text == "old value, [secret TOKEN]");
 }
 
 TEST_CASE("values are cut out of every part of a result, in each of their forms") {
