@@ -361,7 +361,7 @@ struct Daemon::State {
   void fill_mcp_server() {
     mcp_server.resources().add(mcp::screen_resource(*desktop));
     mcp_server.resources().add(mcp::workspace_resource(sandbox));
-    mcp_server.resources().add(job_log_resource(runner));
+    mcp_server.resources().add(job_log_resource(runner, store));
     mcp_server.prompts().add(mcp::operate_desktop_prompt());
     mcp_server.prompts().add(mcp::run_coding_task_prompt(sandbox));
     if (settings.conformance) mcp::add_conformance_fixtures(registry, mcp_server);

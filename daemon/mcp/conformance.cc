@@ -46,7 +46,9 @@ void add_resources(Resources& resources) {
   ResourceContents watched;
   watched.text = "Watched resource content";
   Resource resource = fixed("test://watched-resource", "text/plain", watched);
-  resource.watch = [](const std::function<void()>&) { return std::make_unique<Watch>(); };
+  resource.watch = [](const Variables&, const std::function<void()>&) {
+    return std::make_unique<Watch>();
+  };
   resources.add(std::move(resource));
 
   Resource numbered = fixed("test://template/{id}/data", "application/json", {});

@@ -84,6 +84,11 @@ class Connection : public rpc::Service, public std::enable_shared_from_this<Conn
   void set_log_level(const TurnPtr& turn);
   void subscribe(const TurnPtr& turn, bool on);
   void listen(const TurnPtr& turn);
+  void begin_subscription(const std::string& uri, const Resources::Found& found,
+                          const Notify& notify);
+  struct Topic;
+  void begin_listening(const std::string& id, const Json& meta, const Notify& notify,
+                       const std::vector<Topic>& topics);
   void end_listening(const std::string& id);
   void call_tool(const TurnPtr& turn);
   void call_by_name(const TurnPtr& turn);
@@ -119,7 +124,7 @@ class Connection : public rpc::Service, public std::enable_shared_from_this<Conn
   std::map<std::string, std::stop_source> running_;   // by the request id's JSON text
   std::map<int64_t, std::optional<Json>> questions_;  // ours, by id; filled when answered
   int64_t next_question_ = 1;
-  std::map<std::string, Subscriptions::Handle> subscriptions_;   // legacy, by URI
+  std::map<std::string, Subscriptions::Handle> subscriptions_;  // legacy, by URI; null: being begun
   std::map<std::string, std::shared_ptr<Listening>> listening_;  // modern, by request id
   std::stop_source closed_;
 };

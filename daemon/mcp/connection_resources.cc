@@ -1,5 +1,6 @@
 // Resources and prompts: reading them, and hearing of changes.
 #include "base/error.h"
+#include "base/log.h"
 #include "mcp/envelope.h"
 #include "mcp/turn.h"
 
@@ -19,6 +20,45 @@ RpcError resource_not_found(Era era, const std::string& uri, const std::string& 
   return RpcError(era == Era::modern ? rpc::invalid_params : legacy_resource_not_found,
                   "Resource not found: " + why, {{"uri", uri}});
 }
+
+// Each may have a watch of its own.
+constexpr size_t most_subscriptions = 100;
+
+void check_subscriptions(size_t count) {
+  if (count <= most_subscriptions) return;
+  throw RpcError(rpc::invalid_params, "at most " + std::to_string(most_subscriptions) +
+                                          " resources can be subscribed to at a time: end some, or "
+                                          "subscribe to a folder instead of its files");
+}
+
+// What is told before the acknowledgement waits for it.
+class EarlyNews {
+ public:
+  explicit EarlyNews(Notify notify) : notify_(std::move(notify)) {}
+
+  void tell(const std::string& message) {
+    const std::lock_guard lock(mutex_);
+    if (begun_) {
+      notify_(message);
+    } else {
+      waiting_.insert(message);
+    }
+  }
+
+  void begin(const std::string& acknowledgement) {
+    const std::lock_guard lock(mutex_);
+    begun_ = true;
+    notify_(acknowledgement);
+    for (const std::string& message : waiting_) notify_(message);
+    waiting_.clear();
+  }
+
+ private:
+  const Notify notify_;
+  std::mutex mutex_;  // protects the members below
+  bool begun_ = false;
+  std::set<std::string> waiting_;
+};
 
 RpcError unknown_resource(Era era, const std::string& uri) {
   return resource_not_found(
@@ -67,18 +107,43 @@ void Connection::subscribe(const TurnPtr& turn, bool on) {
                    "resources/subscribe needs a session: send the Mcp-Session-Id that initialize "
                    "answered, and open the event stream with GET");
   }
-  Subscriptions::Handle handle;
-  if (on) {
-    handle = server_.subscriptions().add(uri, *found->resource, [notify, uri] {
-      notify(rpc::notification_message("notifications/resources/updated", {{"uri", uri}}));
-    });
+  if (!on) {
+    Subscriptions::Handle ended;  // outside of the lock
+    {
+      const std::lock_guard lock(mutex_);
+      ended.swap(subscriptions_[uri]);
+      subscriptions_.erase(uri);
+    }
+    return turn->done("{}");
   }
   {
     const std::lock_guard lock(mutex_);
-    std::swap(subscriptions_[uri], handle);
-    if (!on) subscriptions_.erase(uri);
+    if (!subscriptions_.contains(uri)) check_subscriptions(subscriptions_.size() + 1);
+    subscriptions_[uri];  // until it is unsubscribed
   }
-  turn->done("{}");
+  run_blocking(turn, "", [this, notify, uri, found = *found](ClientLink&, const std::stop_token&) {
+    begin_subscription(uri, found, notify);
+    return "{}";
+  });
+}
+
+// Blocks.
+void Connection::begin_subscription(const std::string& uri, const Resources::Found& found,
+                                    const Notify& notify) {
+  Subscriptions::Handle handle;
+  try {
+    handle = server_.subscriptions().add(uri, found, [notify, uri] {
+      notify(rpc::notification_message("notifications/resources/updated", {{"uri", uri}}));
+    });
+  } catch (const Error& error) {
+    const std::lock_guard lock(mutex_);
+    subscriptions_.erase(uri);
+    if (error.code() != ErrorCode::not_found) throw;
+    throw resource_not_found(Era::legacy, uri, error.what());
+  }
+  const std::lock_guard lock(mutex_);
+  const auto wanted = subscriptions_.find(uri);
+  if (wanted != subscriptions_.end()) wanted->second.swap(handle);
 }
 
 void Connection::listen(const TurnPtr& turn) {
@@ -95,47 +160,74 @@ void Connection::listen(const TurnPtr& turn) {
                    "subscriptions/listen is answered with an event stream: send an Accept header "
                    "with text/event-stream");
   }
-  const Json meta = {{subscription_key, turn->request.id}};
-  Json honoured = Json::object();
-  std::vector<std::pair<std::string, const Resource*>> topics;
+  std::vector<Topic> topics;
   if (server_.options().conformance) {
     for (const char* kind : {"tools", "prompts"}) {
       const std::string flag = std::string(kind) + "ListChanged";
       if (wanted.value(flag, Json(false)) != true) continue;
-      honoured[flag] = true;
-      topics.emplace_back("notifications/" + std::string(kind) + "/list_changed", nullptr);
+      topics.push_back({"notifications/" + std::string(kind) + "/list_changed", flag, {}});
     }
   }
   const Json uris = wanted.value("resourceSubscriptions", Json::array());
+  check_subscriptions(uris.is_array() ? uris.size() : 0);
   for (const Json& uri : uris.is_array() ? uris : Json::array()) {
     if (!uri.is_string()) continue;
     const auto found = server_.resources().find(uri.get<std::string>(), principal());
-    if (!found || !found->resource->watch) continue;
-    honoured["resourceSubscriptions"].push_back(uri);
-    topics.emplace_back(uri.get<std::string>(), found->resource);
+    if (found && found->resource->watch) topics.push_back({uri.get<std::string>(), "", found});
   }
-  const auto listening = std::make_shared<Listening>();
-  listening->turn = turn;
   {
+    const auto listening = std::make_shared<Listening>();
+    listening->turn = turn;
     const std::lock_guard lock(mutex_);
     listening_[turn->id] = listening;
   }
-  notify(rpc::notification_message("notifications/subscriptions/acknowledged",
-                                   {{"notifications", honoured}, {"_meta", meta}}));
-  std::vector<Subscriptions::Handle> handles;
-  for (const auto& wish : topics) {
-    const std::string& topic = wish.first;
-    const bool list = wish.second == nullptr;
-    auto tell = [notify, topic, list, meta] {
-      Json news = {{"_meta", meta}};
-      if (!list) news["uri"] = topic;
-      notify(rpc::notification_message(list ? topic : "notifications/resources/updated", news));
-    };
-    handles.push_back(list ? server_.subscriptions().add(topic, std::move(tell))
-                           : server_.subscriptions().add(topic, *wish.second, std::move(tell)));
+  try {
+    server_.caller().pool().submit(
+        [self = shared_from_this(), id = turn->id, request = turn->request, notify, topics] {
+          self->begin_listening(id, {{subscription_key, request.id}}, notify, topics);
+        });
+  } catch (const Error& error) {
+    const std::lock_guard lock(mutex_);
+    listening_.erase(turn->id);
+    throw RpcError(rpc::internal_error, error.what());
   }
-  const std::lock_guard lock(mutex_);
-  listening->handles.swap(handles);
+}
+
+// Blocks. Only what can be watched is honoured.
+void Connection::begin_listening(const std::string& id, const Json& meta, const Notify& notify,
+                                 const std::vector<Topic>& topics) {
+  const auto early = std::make_shared<EarlyNews>(notify);
+  std::vector<Subscriptions::Handle> handles;
+  Json honoured = Json::object();
+  for (const Topic& topic : topics) {
+    Json news = {{"_meta", meta}};
+    if (topic.found) news["uri"] = topic.name;
+    const std::string method = topic.found ? "notifications/resources/updated" : topic.name;
+    auto tell = [early, message = rpc::notification_message(method, news)] {
+      early->tell(message);
+    };
+    try {
+      Subscriptions& all = server_.subscriptions();
+      handles.push_back(topic.found ? all.add(topic.name, *topic.found, std::move(tell))
+                                    : all.add(topic.name, std::move(tell)));
+    } catch (const Error& error) {
+      log::info("a subscription of \"{}\" is not honoured: {}", topic.name, error.what());
+      continue;
+    }
+    if (topic.found) {
+      honoured["resourceSubscriptions"].push_back(topic.name);
+    } else {
+      honoured[topic.flag] = true;
+    }
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = listening_.find(id);
+    if (at == listening_.end()) return;  // cancelled meanwhile
+    at->second->handles.swap(handles);
+  }
+  early->begin(rpc::notification_message("notifications/subscriptions/acknowledged",
+                                         {{"notifications", honoured}, {"_meta", meta}}));
 }
 
 void Connection::end_listening(const std::string& id) {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "base/wait.h"
+#include "process/file_watcher.h"
 #include "process/files.h"
 #include "tool/act.h"
 
@@ -53,6 +54,11 @@ class ScreenChanges : public Watch {
   const std::function<void()> changed_;
   bool lost_ = false;  // on the thread
   std::jthread thread_;
+};
+
+// Tells of changes of a file or a folder.
+struct FileChanges : Watch {
+  std::unique_ptr<FileWatcher::Watch> watch;
 };
 
 // "a/b" of the workspace, without a way out of it.
@@ -137,7 +143,7 @@ Resource screen_resource(Desktop& desktop) {
     contents.image = screen_picture(desktop, true);
     return contents;
   };
-  resource.watch = [&desktop](std::function<void()> changed) {
+  resource.watch = [&desktop](const Variables&, std::function<void()> changed) {
     return std::make_unique<ScreenChanges>(desktop, std::move(changed));
   };
   return resource;
@@ -150,8 +156,20 @@ Resource workspace_resource(const Sandbox& sandbox) {
   resource.title = "Files of the workspace";
   resource.description =
       "A file of the workspace by its path there, such as src/main.py: text as text, everything "
-      "else as a blob, at most 8 MiB. A folder is the list of its names.";
+      "else as a blob, at most 8 MiB. A folder is the list of its names. Subscribers are told when "
+      "it comes, goes or changes, at most twice a second.";
   resource.profiles = {Profile::full, Profile::code};
+  resource.watch = [&sandbox, watcher = std::make_shared<FileWatcher>(sandbox, least_interval)](
+                       const Variables& variables, std::function<void()> changed) {
+    std::filesystem::path path;
+    {
+      const AsUser rights(sandbox);
+      path = inside(sandbox, variables.at("path"));
+    }
+    auto watch = std::make_unique<FileChanges>();
+    watch->watch = watcher->add(sandbox.workspace(), path, std::move(changed));
+    return watch;
+  };
   resource.read = [&sandbox](const std::string&, const Variables& variables,
                              const std::stop_token& stop) {
     return read_file(sandbox, variables.at("path"), stop);

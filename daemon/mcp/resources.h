@@ -52,8 +52,8 @@ struct Resource {
   std::function<ResourceContents(const std::string& uri, const Variables&, const std::stop_token&)>
       read;
   /// Starts to watch; `changed` may be called on any thread until the Watch is destroyed. Empty for
-  /// resources that cannot be subscribed to.
-  std::function<std::unique_ptr<Watch>(std::function<void()> changed)> watch;
+  /// resources that cannot be subscribed to. Throws Error(not_found) if there can be nothing.
+  std::function<std::unique_ptr<Watch>(const Variables&, std::function<void()> changed)> watch;
   std::map<std::string, Complete> complete;  ///< by variable
 
   bool is_template() const { return uri.find('{') != std::string::npos; }

@@ -22,12 +22,14 @@ Subscriptions::Handle Subscriptions::add(const std::string& topic, Listener list
   return std::make_unique<Subscription>(*this, topic, number);
 }
 
-Subscriptions::Handle Subscriptions::add(const std::string& uri, const Resource& resource,
+Subscriptions::Handle Subscriptions::add(const std::string& uri, const Resources::Found& found,
                                          Listener listener) {
   auto handle = add(uri, std::move(listener));
   const std::lock_guard lock(mutex_);
   Topic& topic = topics_[uri];
-  if (!topic.watch) topic.watch = resource.watch([this, uri] { announce(uri); });
+  if (!topic.watch) {
+    topic.watch = found.resource->watch(found.variables, [this, uri] { announce(uri); });
+  }
   return handle;
 }
 

@@ -38,9 +38,9 @@ class Subscriptions {
   explicit Subscriptions(WorkerPool& pool) : pool_(pool) {}
   ~Subscriptions();
 
-  /// Calls `listener` whenever `uri` changes; the first subscriber starts the resource's watch. The
-  /// listener must be quick; it is called on the watch's thread.
-  Handle add(const std::string& uri, const Resource& resource, Listener listener);
+  /// Calls `listener` whenever `uri` changes; the first subscriber starts the resource's watch,
+  /// whose errors it throws. The listener must be quick; it is called on the watch's thread.
+  Handle add(const std::string& uri, const Resources::Found& found, Listener listener);
   /// The same for a topic that only announce() speaks of.
   Handle add(const std::string& topic, Listener listener);
 

@@ -22,6 +22,13 @@ struct Connection::Listening {
   std::vector<Subscriptions::Handle> handles;
 };
 
+// What a subscriptions/listen may hear of.
+struct Connection::Topic {
+  std::string name;  // a URI, or the method of a list_changed notification
+  std::string flag;  // how the client has asked for the latter
+  std::optional<Resources::Found> found;
+};
+
 /// The string `member` of the params. Throws rpc::RpcError(invalid_params) that calls it `what`.
 const std::string& named(const rpc::Request& request, const char* member, const char* what);
 

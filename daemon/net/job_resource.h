@@ -6,8 +6,8 @@
 
 namespace selfagent {
 
-/// job://{id}/log: the state of the job and the ends of its output, 64 kB of each stream. `runner`
-/// must outlive it. The id can be completed.
-mcp::Resource job_log_resource(const JobRunner& runner);
+/// job://{id}/log: the state of the job and the ends of its output, 64 kB of each stream; can
+/// be subscribed to. `runner` and `store` must outlive it. The id can be completed.
+mcp::Resource job_log_resource(const JobRunner& runner, Store& store);
 
 }  // namespace selfagent

@@ -1,5 +1,6 @@
 // What the official SDK's clients make of it: news of the screen, and answers that survive a broken connection.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
@@ -54,6 +55,42 @@ for (const [number, [name, sdk]] of Object.entries(sdkClients).entries()) {
     } finally {
       await client.close();
       await box.daemon.shell(`pkill -f '[x]term -T ${title}'`);
+    }
+  });
+}
+
+for (const [name, sdk] of Object.entries(sdkClients)) {
+  test(`${name} hears of a file that comes and of a job that goes on`, async () => {
+    const told = [];
+    const client = await sdk.connect(box.daemon, {
+      prepare: (own) => own.setNotificationHandler(sdk.v1 ? ResourceUpdatedNotificationSchema : "notifications/resources/updated", ({ params }) => { told.push(params.uri); }),
+    });
+    const heard = (uri) => told.filter((one) => one === uri).length;
+    try {
+      const { resourceTemplates } = await client.listResourceTemplates();
+      const { uriTemplate } = resourceTemplates.find(({ name }) => name === "workspace");
+      const folder = `watched-${randomBytes(4).toString("hex")}`;
+      const file = uriTemplate.replace("{+path}", `${folder}/report.txt`);
+      const { body: { job_id: id } } = await box.daemon.post("/schedule", { kind: "shell", code: "echo begun; sleep 100" });
+      await until("the job runs", async () => (await box.daemon.get(`/status/${id}`)).body.stdout.includes("begun"));
+      const log = `job://${id}/log`;
+      const uris = [file, log];
+      const subscription = sdk.newest ? await client.listen({ resourceSubscriptions: uris }) : undefined;
+      if (subscription) assert.deepEqual(subscription.honoredFilter, { resourceSubscriptions: uris });
+      else for (const uri of uris) await client.subscribeResource({ uri });
+      // A session's stream may open a moment after connect(): what is written before is not told.
+      let text = "";
+      await until("news of the file", async () => {
+        await box.daemon.tool("write_file", { path: `${folder}/report.txt`, content: (text += "x") });
+        return heard(file) > 0;
+      });
+      assert.equal((await client.readResource({ uri: file })).contents[0].text, text);
+      await box.daemon.post(`/cancel/${id}`);
+      await until("news of the job", () => heard(log) > 0);
+      assert.match((await client.readResource({ uri: log })).contents[0].text, /cancelled/);
+      if (subscription) await subscription.close();
+    } finally {
+      await client.close();
     }
   });
 }

@@ -24,7 +24,7 @@ mcp::Resource news(std::function<void()>& changed) {
     contents.text = "nothing new";
     return contents;
   };
-  resource.watch = [&changed](std::function<void()> tell) {
+  resource.watch = [&changed](const mcp::Variables&, std::function<void()> tell) {
     changed = std::move(tell);
     return std::make_unique<mcp::Watch>();
   };
@@ -107,6 +107,54 @@ TEST_CASE("a modern subscription acknowledges what it honours and ends with its 
   CHECK(result["_meta"]["io.modelcontextprotocol/subscriptionId"] == 1);
   changed();
   CHECK(world.notified().size() == 2);
+}
+
+TEST_CASE("files are told of, in both eras, also before they are there") {
+  const Scratch scratch;
+  const Sandbox sandbox({"", scratch.path(), ""});
+  World world;
+  world.server->resources().add(mcp::workspace_resource(sandbox));
+  const std::string root = "file://" + scratch.path().string() + "/";
+  const auto params = [](const std::string& uri) { return R"({"uri":")" + uri + "\"}"; };
+  CHECK(world.ask(request("resources/subscribe", params(root + "out/a%20b.txt")))["result"] ==
+        Json::object());
+  scratch.write("out/a b.txt", "1");
+  CHECK(world.hear("notifications/resources/updated")["params"]["uri"] == root + "out/a%20b.txt");
+  const Json refused = world.ask(request("resources/subscribe", params(root + "../x")))["error"];
+  CHECK(refused["code"] == -32002);
+  CHECK_THAT(refused["message"].get<std::string>(), ContainsSubstring("is not inside the workspace"));
+
+  World newer;
+  newer.server->resources().add(mcp::workspace_resource(sandbox));
+  auto listening = newer.start(
+      modern("subscriptions/listen", R"("notifications":{"resourceSubscriptions":[")" + root +
+                                         R"(out/",")" + root + R"(../x"]},)"));
+  CHECK(newer.hear("notifications/subscriptions/acknowledged")["params"]["notifications"] ==
+        Json({{"resourceSubscriptions", {root + "out/"}}}));
+  scratch.write("out/c.txt", "1");
+  CHECK(newer.hear("notifications/resources/updated")["params"]["uri"] == root + "out/");
+  newer.ask(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}})");
+  CHECK(listening.get()["result"]["resultType"] == "complete");
+}
+
+TEST_CASE("a connection has at most a hundred subscriptions") {
+  const Scratch scratch;
+  const Sandbox sandbox({"", scratch.path(), ""});
+  World world;
+  world.server->resources().add(mcp::workspace_resource(sandbox));
+  const auto subscribe = [&](const char* method, int number) {
+    return world.ask(request(method, R"({"uri":"file://)" + scratch.path().string() + "/" +
+                                         std::to_string(number) + "\"}"));
+  };
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(subscribe("resources/subscribe", i)["result"] == Json::object());
+  }
+  CHECK(subscribe("resources/subscribe", 0)["result"] == Json::object());
+  const Json error = subscribe("resources/subscribe", 100)["error"];
+  CHECK(error["code"] == -32602);
+  CHECK_THAT(error["message"].get<std::string>(), ContainsSubstring("at most 100 resources"));
+  CHECK(subscribe("resources/unsubscribe", 50)["result"] == Json::object());
+  CHECK(subscribe("resources/subscribe", 100)["result"] == Json::object());
 }
 
 TEST_CASE("a peer that vanishes hears nothing more") {
