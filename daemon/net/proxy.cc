@@ -21,12 +21,37 @@ using UnixSocket = asio::local::stream_protocol::socket;
 // Of bytes for the server behind that it has not taken.
 constexpr size_t most_waiting = 1u << 20;
 
-// A server that takes nothing for so long is given up: until then its client's end goes unnoticed,
-// because nothing is read from the client.
-constexpr auto stall_limit = std::chrono::minutes(2);
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<') {
+      out += "&lt;";
+    } else if (c == '&') {
+      out += "&amp;";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 
-HttpResponse bad_gateway(const std::string& message) {
-  return HttpResponse::error(502, "unavailable", message);
+// The server behind starts with the sandbox and may not listen yet: the page comes again by itself.
+HttpResponse page_that_tries_again(const std::string& name, const std::string& why) {
+  HttpResponse response{502, {}, ""};
+  response.headers = {{"Content-Type", "text/html; charset=utf-8"},
+                      {"Content-Security-Policy", "default-src 'none'"},
+                      {"Cache-Control", "no-store"},
+                      {"Refresh", "2"},
+                      {"Retry-After", "2"}};
+  response.body =
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+      "<meta name=\"viewport\" content=\"width=device-width\">"
+      "<meta name=\"color-scheme\" content=\"light dark\"><title>" +
+      escaped(name) + " is not there yet</title><h1>" + escaped(name) +
+      " is not there yet</h1><p>It starts with the sandbox, which may take half a minute. This "
+      "page tries again every two seconds.</p><p><small>" +
+      escaped(why) + "</small></p></html>\n";
+  return response;
 }
 
 std::optional<uid_t> peer_of(UnixSocket& socket) {
@@ -41,7 +66,8 @@ std::optional<uid_t> peer_of(UnixSocket& socket) {
 // A WebSocket, or whatever both ends take it for.
 class ProxyTunnel : public std::enable_shared_from_this<ProxyTunnel> {
  public:
-  ProxyTunnel(asio::io_context& io, UnixSocket socket) : socket_(std::move(socket)), stalled_(io) {}
+  ProxyTunnel(asio::io_context& io, UnixSocket socket, milliseconds stall_limit)
+      : socket_(std::move(socket)), stall_limit_(stall_limit), stalled_(io) {}
 
   // `first`: what the server has sent already.
   void start(const ResponderPtr& responder, const Headers& headers, std::string first) {
@@ -73,7 +99,7 @@ class ProxyTunnel : public std::enable_shared_from_this<ProxyTunnel> {
     if (writing_ || waiting_.empty() || !socket_.is_open()) return;
     writing_ = true;
     sent_ = std::exchange(waiting_, {});
-    stalled_.expires_after(stall_limit);
+    stalled_.expires_after(stall_limit_);
     stalled_.async_wait([self = shared_from_this()](const std::error_code& error) {
       if (!error) self->close();
     });
@@ -112,6 +138,7 @@ class ProxyTunnel : public std::enable_shared_from_this<ProxyTunnel> {
   }
 
   UnixSocket socket_;
+  const milliseconds stall_limit_;
   asio::steady_timer stalled_;
   std::shared_ptr<Tunnel> client_;  // null when it has ended
   std::string waiting_;             // for the server
@@ -160,7 +187,7 @@ class ProxyExchange : public std::enable_shared_from_this<ProxyExchange> {
 
   void write(std::string bytes) {
     sent_ = std::move(bytes);
-    stalled_.expires_after(stall_limit);
+    stalled_.expires_after(upstream_.stall_limit);
     stalled_.async_wait([self = shared_from_this()](const std::error_code& error) {
       if (!error) self->fail("takes nothing of the request");
     });
@@ -243,7 +270,7 @@ class ProxyExchange : public std::enable_shared_from_this<ProxyExchange> {
     Headers headers = client_headers(answer_.headers());
     headers.emplace_back("Upgrade", "websocket");
     headers.emplace_back("Connection", "Upgrade");
-    std::make_shared<ProxyTunnel>(io_, std::move(socket_))
+    std::make_shared<ProxyTunnel>(io_, std::move(socket_), upstream_.stall_limit)
         ->start(responder_, headers, std::move(first));
   }
 
@@ -258,8 +285,10 @@ class ProxyExchange : public std::enable_shared_from_this<ProxyExchange> {
     close();
     if (stream_) return stream_->abort();
     begun_ = true;
-    responder_->send(
-        bad_gateway(upstream_.name + " at " + upstream_.socket + " " + why + ". Is it running?"));
+    const std::string what = upstream_.name + " at " + upstream_.socket + " " + why;
+    responder_->send(request_.is_navigation()
+                         ? page_that_tries_again(upstream_.name, what)
+                         : HttpResponse::error(502, "unavailable", what + ". Is it running?"));
   }
 
   void close() {

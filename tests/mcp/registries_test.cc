@@ -122,13 +122,14 @@ TEST_CASE("files are told of, in both eras, also before they are there") {
   CHECK(world.hear("notifications/resources/updated")["params"]["uri"] == root + "out/a%20b.txt");
   const Json refused = world.ask(request("resources/subscribe", params(root + "../x")))["error"];
   CHECK(refused["code"] == -32002);
-  CHECK_THAT(refused["message"].get<std::string>(), ContainsSubstring("is not inside the workspace"));
+  CHECK_THAT(refused["message"].get<std::string>(),
+             ContainsSubstring("is not inside the workspace"));
 
   World newer;
   newer.server->resources().add(mcp::workspace_resource(sandbox));
-  auto listening = newer.start(
-      modern("subscriptions/listen", R"("notifications":{"resourceSubscriptions":[")" + root +
-                                         R"(out/",")" + root + R"(../x"]},)"));
+  auto listening =
+      newer.start(modern("subscriptions/listen", R"("notifications":{"resourceSubscriptions":[")" +
+                                                     root + R"(out/",")" + root + R"(../x"]},)"));
   CHECK(newer.hear("notifications/subscriptions/acknowledged")["params"]["notifications"] ==
         Json({{"resourceSubscriptions", {root + "out/"}}}));
   scratch.write("out/c.txt", "1");
