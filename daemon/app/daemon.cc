@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "a11y/accessible_texts.h"
+#include "a11y/session_notifications.h"
 #include "app/metrics_page.h"
 #include "base/log.h"
 #include "jobs/retention.h"
@@ -112,6 +113,11 @@ void make_private_folder(const std::filesystem::path& folder) {
 
 bool is_loopback(const std::string& address) {
   return address.starts_with("127.") || address == "::1";
+}
+
+std::string session_bus() {
+  const char* address = std::getenv("DBUS_SESSION_BUS_ADDRESS");
+  return address == nullptr ? "" : address;
 }
 
 Sandbox::Settings sandbox_settings(const Settings& settings) {
@@ -231,6 +237,11 @@ struct Daemon::State {
         held(*desktop),
         lease(settings.lease_idle),
         texts(accessibility_bus(settings.display)),
+        notifications(session_bus(),
+                      [this](const std::function<void()>& connect) {
+                        const AsPeer peer(sandbox);
+                        connect();
+                      }),
         store(settings.data_dir),
         spans(telemetry(store)),
         secrets(settings.data_dir / "secrets.json"),
@@ -245,6 +256,7 @@ struct Daemon::State {
           context.kernels = &kernels;
           context.shell_sessions = &shell_sessions;
           context.texts = &texts;
+          context.notifications = &notifications;
           context.secrets = &secrets;
           return context;
         }),
@@ -492,6 +504,7 @@ struct Daemon::State {
   Frames frames;
   InputLease lease;
   AccessibleTexts texts;
+  SessionNotifications notifications;
   Store store;
   std::unique_ptr<Telemetry> spans;  // null: there is no collector
   Secrets secrets;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "tool/input_lease.h"
+#include "tool/notification_text.h"
+
 namespace selfagent {
 
 namespace {
@@ -79,7 +82,23 @@ std::set<std::string> News::downloads(const std::stop_token& stop, Deadline dead
   return names;
 }
 
+std::string News::person(const ToolContext& context) {
+  if (context.lease == nullptr) return "";
+  const uint64_t taken = context.lease->times_taken();
+  if (taken == std::exchange(taken_, taken)) return "";
+  const bool holds = context.lease->state()["holder"] == "person";
+  return std::string("A person has used the mouse or the keyboard") +
+         (holds ? " and still has them: wait until they are given back"
+                : " and has given them back") +
+         "; look at the screen before you go on.";
+}
+
 void News::look(const std::stop_token& stop, Deadline deadline) {
+  if (!notified_) {
+    const ToolContext context = contexts_(stop, deadline);
+    notified_ = newest_notification(context);
+    taken_ = context.lease == nullptr ? 0 : context.lease->times_taken();
+  }
   windows_ = windows(stop, deadline);
   if (!downloads_) downloads_ = downloads(stop, deadline);
 }
@@ -96,6 +115,10 @@ std::vector<std::string> News::tell(const std::stop_token& stop, Deadline deadli
     if (downloads_->insert(name).second) ended.push_back(name);
   }
   add(sentences, "In ~/Downloads there is now:", ended);
+  const ToolContext context = contexts_(stop, deadline);
+  for (const std::string& told : {tell_notifications(context, *notified_), person(context)}) {
+    if (!told.empty()) sentences.push_back(told);
+  }
   return sentences;
 }
 

@@ -1,5 +1,5 @@
 // What happens in the sandbox while the model thinks, which no action of the run has reported:
-// windows that open or close, downloads that end.
+// windows that open or close, downloads that end, notifications, a person who takes the mouse.
 #pragma once
 
 #include <map>
@@ -24,7 +24,7 @@ class News {
   void look(const std::stop_token& stop, Deadline deadline);
 
   /// After its answer, before that is acted on: a sentence for each change since look(). Ended
-  /// downloads are told once, whenever in the run they came.
+  /// downloads, notifications and who has the mouse are told once, whenever in the run they came.
   std::vector<std::string> tell(const std::stop_token& stop, Deadline deadline);
 
  private:
@@ -33,11 +33,14 @@ class News {
                           const std::stop_token& stop, Deadline deadline) const;
   std::optional<Names> windows(const std::stop_token& stop, Deadline deadline) const;
   std::set<std::string> downloads(const std::stop_token& stop, Deadline deadline) const;
+  std::string person(const ToolContext& context);
 
   const Registry& registry_;
   const ContextFactory& contexts_;
   std::optional<Names> windows_;
   std::optional<std::set<std::string>> downloads_;
+  std::optional<uint64_t> notified_;  ///< the number of the newest that was there
+  std::optional<uint64_t> taken_;     ///< how often a person had taken the mouse
 };
 
 }  // namespace selfagent

@@ -191,4 +191,19 @@ void AsUser::restore() {
   }
 }
 
+// glibc's seteuid() changes every thread; the system call changes this one.
+AsPeer::AsPeer(const Sandbox& sandbox) : uid_(::geteuid()) {
+  if (!sandbox.switches_user()) return;
+  if (::syscall(SYS_setresuid, -1, sandbox.uid(), -1) != 0) {
+    throw system_error("cannot become " + sandbox.user(), errno);
+  }
+  switched_ = true;
+}
+
+AsPeer::~AsPeer() {
+  if (switched_ && ::syscall(SYS_setresuid, -1, uid_, -1) != 0) {
+    log::error("cannot restore the effective user of a thread");
+  }
+}
+
 }  // namespace selfagent

@@ -96,4 +96,21 @@ class AsUser {
   std::vector<gid_t> groups_;
 };
 
+/// While alive, a server to which this thread connects a unix socket takes it for the sandbox user
+/// (SO_PEERCRED): message buses talk to their owner alone. The real and the saved user stay, so
+/// that the sandbox user can neither trace nor signal the thread. Does nothing if the sandbox does
+/// not switch users. Source: unix(7), credentials(7), kill(2), ptrace(2).
+class AsPeer {
+ public:
+  /// Throws Error(internal) if it could not be taken.
+  explicit AsPeer(const Sandbox& sandbox);
+  ~AsPeer();
+  AsPeer(const AsPeer&) = delete;
+  AsPeer& operator=(const AsPeer&) = delete;
+
+ private:
+  bool switched_ = false;
+  uid_t uid_ = 0;  // what this thread had before
+};
+
 }  // namespace selfagent

@@ -50,10 +50,16 @@ void InputLease::person_acts(const std::string& viewer) {
     last_event_ = Clock::now();
     if (had_it) return;
     person_since_ = last_event_;
+    ++times_taken_;
     if (action_ != nullptr) action_->request_stop();
     turn_over_.notify_all();
   }
   if (taken_) taken_();
+}
+
+uint64_t InputLease::times_taken() const {
+  const std::lock_guard lock(mutex_);
+  return times_taken_;
 }
 
 bool InputLease::release() {

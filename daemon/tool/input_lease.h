@@ -43,6 +43,9 @@ class InputLease {
   /// "idle_ms" (since the last event) and "returns_in_ms"}.
   Json state() const;
 
+  /// How often a person took the input who did not have it.
+  uint64_t times_taken() const;
+
   /// One sentence about the holder, for models.
   std::string describe() const;
 
@@ -67,6 +70,7 @@ class InputLease {
   std::string viewer_;  // "" until a person acts, and after they gave the input back
   Clock::time_point person_since_{};
   Clock::time_point last_event_{};
+  uint64_t times_taken_ = 0;
   std::string client_kind_;  // "" while no action is under way
   std::string client_;
   Clock::time_point client_since_{};

@@ -24,6 +24,7 @@ class Frames;         // tool/frames.h
 class HeldInput;      // tool/held_input.h
 class InputLease;     // tool/input_lease.h
 class Kernels;        // kernel/kernels.h
+class Notifications;  // desktop/notifications.h
 class ProcessTable;   // process/process_table.h
 class ShellSessions;  // process/shell_sessions.h
 class Registry;       // tool/registry.h
@@ -125,6 +126,8 @@ struct ToolContext {
   ShellSessions* shell_sessions = nullptr;
   /// Finds text by accessibility; null where that is not wired.
   Texts* texts = nullptr;
+  /// What programs tell the user; null where that is not heard.
+  const Notifications* notifications = nullptr;
   /// What tools may use and nobody may see; null where the user has given none.
   const Secrets* secrets = nullptr;
   /// Reports progress in 0 to 1 with a message; may be called from the handler's thread only.

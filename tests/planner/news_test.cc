@@ -1,5 +1,7 @@
 // What the model is told of that happened while it thought.
 #include "catch.h"
+#include "desktop/notifications.h"
+#include "tool/input_lease.h"
 #include "world.h"
 
 using Catch::Matchers::Contains;
@@ -114,6 +116,56 @@ TEST_CASE("a download is news when it has ended, whenever that is, and once") {
   CHECK_THAT(last_message(requests[2]), Contains("big.zip"));
   CHECK(last_message(requests[3]).find("Downloads") == std::string::npos);
   CHECK(all_text(requests[3]).find("old.pdf") == std::string::npos);
+}
+
+struct SomeNotifications : Notifications {
+  std::vector<Notification> all{{1, "old", "before the run", ""}};
+  uint64_t newest() const override { return all.size(); }
+  std::vector<Notification> after(uint64_t number) const override {
+    return {all.begin() + static_cast<ptrdiff_t>(number), all.end()};
+  }
+};
+
+TEST_CASE("notifications are news, once") {
+  NewsWorld world;
+  SomeNotifications shown;
+  world.notifications = &shown;
+  world.thinks([&] { shown.all.push_back({2, "mail", "New message", "the code is 4711"}); });
+  world.thinks([&] {
+    for (uint64_t i = 3; i < 10; ++i) shown.all.push_back({i, "", "n" + std::to_string(i), ""});
+  });
+  world.thinks([] {});
+  world.model.then(text_answer("Done."));
+  world.run("Go");
+  const auto& requests = world.model.requests;
+  REQUIRE(requests.size() == 4);
+  CHECK_THAT(last_message(requests[1]), Contains("A notification was shown:"));
+  CHECK_THAT(last_message(requests[1]), Contains(R"(mail: \"New message\" \"the code is 4711\")"));
+  CHECK_THAT(last_message(requests[2]), Contains("n9"));
+  CHECK_THAT(last_message(requests[2]), Contains("(and 2 before these)"));
+  CHECK(last_message(requests[2]).find("n4") == std::string::npos);
+  CHECK(last_message(requests[3]).find("notification") == std::string::npos);
+  CHECK(all_text(requests[3]).find("before the run") == std::string::npos);
+}
+
+TEST_CASE("a person who takes the mouse is news, also when they have given it back") {
+  NewsWorld world;
+  InputLease lease;
+  world.lease = &lease;
+  world.thinks([&] { lease.person_acts("the live view"); });
+  world.thinks([] {});
+  world.thinks([&] {
+    lease.release();
+    lease.person_acts("the live view");
+    lease.release();
+  });
+  world.model.then(text_answer("Done."));
+  world.run("Go");
+  const auto& requests = world.model.requests;
+  REQUIRE(requests.size() == 4);
+  CHECK_THAT(last_message(requests[1]), Contains("mouse or the keyboard and still has them"));
+  CHECK(last_message(requests[2]).find("A person") == std::string::npos);
+  CHECK_THAT(last_message(requests[3]), Contains("mouse or the keyboard and has given them back"));
 }
 
 TEST_CASE("a sandbox that cannot be looked at has no news") {

@@ -245,6 +245,8 @@ struct World {
       ToolContext context{
           .desktop = desktop, .sandbox = sandbox, .stop = stop, .deadline = deadline};
       context.texts = texts;
+      context.notifications = notifications;
+      context.lease = lease;
       return context;
     };
   }
@@ -271,6 +273,8 @@ struct World {
   Sandbox sandbox{{.user = "", .workspace = folder / "work", .display = ":99"}};
   FakeDesktop desktop;
   Texts* texts = nullptr;
+  const Notifications* notifications = nullptr;
+  InputLease* lease = nullptr;
   Gate hanging;
   Registry registry = fake_tools(desktop, hanging);
   ScriptedModel model;

@@ -1,7 +1,9 @@
 #include "process/sandbox.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <atomic>
 #include <optional>
@@ -115,6 +117,40 @@ TEST_CASE("the groups of the daemon are given up as well") {
   ::chmod((scratch / "group").c_str(), 0640);
   const AsUser as_user(sandbox);
   CHECK(::open((scratch / "group").c_str(), O_RDONLY) == -1);
+}
+
+TEST_CASE("as a peer, a thread connects as the sandbox user, and is root for all else") {
+  if (!can_switch_users()) return;
+  const Scratch scratch;
+  const Sandbox sandbox({"nobody", scratch.path(), ""});
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  (scratch / "socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  const auto* const at = reinterpret_cast<const sockaddr*>(&address);
+  const UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(::bind(listener.get(), at, sizeof address) == 0);
+  REQUIRE(::listen(listener.get(), 4) == 0);
+  ::chmod(address.sun_path, 0777);
+  const auto peer = [&] {
+    const UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(::connect(client.get(), at, sizeof address) == 0);
+    const UniqueFd server(::accept(listener.get(), nullptr, nullptr));
+    ucred who{};
+    socklen_t size = sizeof who;
+    REQUIRE(::getsockopt(server.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) == 0);
+    return who.uid;
+  };
+  {
+    const AsPeer as_peer(sandbox);
+    CHECK(peer() == sandbox.uid());
+    uid_t real = 1;
+    uid_t effective = 1;
+    uid_t saved = 1;
+    REQUIRE(::getresuid(&real, &effective, &saved) == 0);
+    CHECK(real == 0);
+    CHECK(saved == 0);
+  }
+  CHECK(peer() == 0);
 }
 
 }  // namespace selfagent
