@@ -36,7 +36,7 @@ packages_kernels=(python3 python3-ipykernel python3-matplotlib python3-pandas no
 
 # Running the tests, on top of packages_build, packages_page, packages_run and packages_kernels.
 packages_test=(
-  tigervnc-standalone-server xauth openbox xfwm4 at-spi2-core dbus-daemon xterm mousepad x11-utils x11-xkb-utils
+  tigervnc-standalone-server xauth openbox xfwm4 at-spi2-core dbus-daemon dbus-bin xterm mousepad x11-utils x11-xkb-utils
   chromium procps util-linux
   python3 shellcheck
   jupyter-server  # in JupyterLab's place, which Debian 12 does not have
