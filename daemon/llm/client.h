@@ -26,6 +26,9 @@ struct LlmTimeouts {
   /// Silence between two bytes of the answer.
   std::chrono::milliseconds idle_local{300'000};
   std::chrono::milliseconds idle_remote{120'000};
+  /// Silence of a server that is asked how large the context window is; it may know no such
+  /// question.
+  std::chrono::milliseconds question{2'000};
   /// The first wait before another try; it doubles each time.
   std::chrono::milliseconds retry{1'000};
 };
@@ -49,6 +52,8 @@ struct ModelSettings {
   LlmSettings fallback = {};
   /// Where what is learned about them is kept; "": nowhere.
   std::filesystem::path learned = {};
+  /// Whether they are asked to sum up what no longer fits their windows.
+  bool summaries = true;
 };
 
 struct ToolCall {
