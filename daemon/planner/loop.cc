@@ -1,7 +1,6 @@
 #include "planner/loop.h"
 
 #include "base/error.h"
-#include "planner/prompt.h"
 #include "planner/sight.h"
 #include "tool/secrets.h"
 
@@ -25,15 +24,14 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
       pointing_(
           log, [this](const std::string& name) { return find_tool(known_name(name)); },
           [this, &contexts] { return contexts({}, deadline_).desktop.screen().size(); },
-          [this](const CompletionRequest& asked, const std::stop_token& stop) {
-            Completion answer = model_(asked, stop);
-            budget_.add(answer);
-            return answer;
-          }),
+          [this](const auto& asked, const auto& stop) { return ask_beside(asked, stop); }),
+      summariser_(
+          log, history_,
+          [this](const auto& asked, const auto& stop) { return ask_beside(asked, stop); },
+          known.writes_summaries),
       news_(registry, contexts),
       sees_pictures_(known.sees_pictures) {
-  const size_t fixed_bytes = system_prompt(sees_pictures_).size() + dump_json(tools()).size();
-  limits_ = limits_for(known.window_tokens, fixed_bytes);
+  limits_ = limits_for(known.window_tokens, fixed_bytes());
   budget_.add_earlier(before.steps, before.input_tokens, before.cached_tokens,
                       before.output_tokens);
   log_.on_event = [this](const Event& event) { history_.add(event); };

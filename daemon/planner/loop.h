@@ -21,6 +21,7 @@
 #include "planner/run_log.h"
 #include "planner/run_so_far.h"
 #include "planner/stuck.h"
+#include "planner/summary.h"
 
 namespace selfagent {
 
@@ -36,6 +37,7 @@ struct PlannedAction {
 struct KnownModel {
   bool sees_pictures = true;
   int64_t window_tokens = 0;  ///< 0: unknown
+  bool writes_summaries = true;
 };
 
 /// Used by one thread.
@@ -58,9 +60,12 @@ class Loop {
 
  private:
   Completion ask(const std::stop_token& stop);
+  Completion ask_beside(const CompletionRequest& asked, const std::stop_token& stop);
   Completion ask_once(bool nudge, const std::stop_token& stop);
   CompletionRequest request(bool nudge);
   const Json& tools() const { return sees_pictures_ ? tools_ : tools_in_words_; }
+  /// Of what every request begins with: the instructions and the tools.
+  size_t fixed_bytes() const;
   bool shrink_prompt();
   void keep_partial();
   void check_window(const Completion& completion);
@@ -98,6 +103,7 @@ class Loop {
   const Json tools_in_words_;  ///< for a model that sees no pictures
   Actions actions_;
   Pointing pointing_;
+  Summariser summariser_;
   StuckDetector stuck_;
   News news_;
   HistoryLimits limits_;

@@ -14,7 +14,6 @@ namespace {
 constexpr int max_empty_answers = 3;
 // Its notation of calls does not get better by being asked more often.
 constexpr int max_malformed_answers = 4;
-constexpr size_t smallest_prompt_bytes = 4'000;
 
 constexpr const char* nudge_text =
     "[Your last answer was empty. Go on with the task: call a tool, or say what the result is.]";
@@ -68,9 +67,17 @@ Completion Loop::ask(const std::stop_token& stop) {
   }
 }
 
+// A question that is no step of the task.
+Completion Loop::ask_beside(const CompletionRequest& asked, const std::stop_token& stop) {
+  Completion answer = model_(asked, stop);
+  budget_.add(answer);
+  return answer;
+}
+
 Completion Loop::ask_once(bool nudge, const std::stop_token& stop) {
   budget_.add_step();
   CompletionRequest asked = request(nudge);
+  if (summariser_.update(limits_, steps(), stop)) asked = request(nudge);
   if (sees_pictures_) {
     asked.without_pictures = [this, nudge, &stop] {
       sees_pictures_ = false;
@@ -107,12 +114,16 @@ CompletionRequest Loop::request(bool nudge) {
   return request;
 }
 
+size_t Loop::fixed_bytes() const {
+  return system_prompt(sees_pictures_).size() + dump_json(tools()).size();
+}
+
 // The prompt was larger than the model's window: halves what is kept.
 bool Loop::shrink_prompt() {
   limits_.text_bytes = std::min(limits_.text_bytes, history_.text_bytes()) / 2;
   limits_.keep_pictures = 1;
   limits_.picture_step = 2;
-  if (limits_.text_bytes < smallest_prompt_bytes) return false;
+  if (limits_.text_bytes < smallest_text_bytes) return false;
   log_.notice(
       "The conversation is larger than the model's context window: older parts are left out.");
   return true;
@@ -126,8 +137,7 @@ void Loop::check_window(const Completion& completion) {
   // No text of a conversation has so many bytes per token; what was cached is not counted by some
   // servers.
   constexpr size_t most_bytes_per_token = 7;
-  const size_t sent =
-      history_.text_bytes() + system_prompt(sees_pictures_).size() + dump_json(tools()).size();
+  const size_t sent = history_.text_bytes() + fixed_bytes();
   const auto read = static_cast<size_t>(completion.prompt_tokens + completion.cached_tokens);
   if (read * most_bytes_per_token >= sent) return;
   log_.notice("The model server read only " + std::to_string(read) +

@@ -20,16 +20,18 @@ struct Part {
 struct Turn {
   enum class Role { user, assistant, tool };
   Role role = Role::user;
-  std::vector<Part> parts;           ///< user
-  std::string text;                  ///< assistant, tool
-  std::string call_id;               ///< tool
-  Json assistant;                    ///< assistant: the data of its event
+  int64_t seq = 0;          ///< of its first event; of a tool turn: of the answer it follows
+  std::vector<Part> parts;  ///< user
+  std::string text;         ///< assistant, tool
+  std::string call_id;      ///< tool
+  Json assistant;           ///< assistant: the data of its event
   std::vector<std::string> prompts;  ///< user: what the user really said in it
 };
 
 /// Every call of an assistant turn is answered by exactly one tool turn right after it; pictures
 /// and what the planner saw by itself come in one user turn after those; two user turns never
-/// follow each other.
-std::vector<Turn> make_turns(const std::vector<Event>& events);
+/// follow each other. Of a result that is longer than `result_bytes` the head and the tail stay,
+/// with the handle by which recall reads the rest.
+std::vector<Turn> make_turns(const std::vector<Event>& events, size_t result_bytes);
 
 }  // namespace selfagent

@@ -122,8 +122,7 @@ TEST_CASE("answers of another shape are ignored") {
 TEST_CASE("a server that knows none of the questions is asked four") {
   WindowServer world;
   CHECK(world.ask() == 0);
-  CHECK(world.lines() ==
-        "GET /v1/models\nGET /props\nGET /api/v0/models\nGET /api/ps\n");
+  CHECK(world.lines() == "GET /v1/models\nGET /props\nGET /api/v0/models\nGET /api/ps\n");
 }
 
 TEST_CASE("a server that is busy or silent is asked again later") {
