@@ -82,8 +82,8 @@ class Facts {
     std::string rest = files_.told("Files, as they were left", share(share_of_files));
     rest += commands_.told("Commands", share(share_of_commands));
     rest += programs_.told("Programs", share(share_of_the_rest));
-    rest += questions_.told("Questions to the user and what was said then",
-                            share(share_of_the_rest));
+    rest +=
+        questions_.told("Questions to the user and what was said then", share(share_of_the_rest));
     rest += checks_.told("Checks", share(share_of_the_rest));
     return prompts_told(bytes - std::min(bytes, rest.size())) + rest;
   }

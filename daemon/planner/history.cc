@@ -91,20 +91,22 @@ size_t HistoryLimits::result_bytes() const {
 HistoryLimits limits_for(int64_t tokens, size_t fixed_bytes) {
   // Of mixed text, JSON and code, rather too few than too many.
   constexpr double bytes_per_token = 3;
-  constexpr double used_share = 0.9;  // estimates are wrong
+  constexpr double fixed_bytes_per_token = 3.6;  // English and schemas, which are known
+  constexpr double used_share = 0.9;             // estimates are wrong
   constexpr int64_t picture_tokens = 1'300;
   constexpr int64_t small_window = 32'768;
+  constexpr int64_t tiny_window = 16'384;
   constexpr int64_t answer_tokens = 4'096;
   HistoryLimits limits;
   if (tokens <= 0) return limits;
   if (tokens <= small_window) {
     limits.keep_pictures = 1;
-    limits.picture_step = 2;
+    limits.picture_step = tokens <= tiny_window ? 1 : 2;
   }
   const int64_t pictures = picture_tokens * (limits.keep_pictures + limits.picture_step - 1);
   const double left = used_share * static_cast<double>(tokens) -
-                      static_cast<double>(pictures + std::min(answer_tokens, tokens / 4)) -
-                      static_cast<double>(fixed_bytes) / bytes_per_token;
+                      static_cast<double>(pictures + std::min(answer_tokens, tokens / 6)) -
+                      static_cast<double>(fixed_bytes) / fixed_bytes_per_token;
   const double bytes = std::max(left * bytes_per_token, static_cast<double>(smallest_text_bytes));
   limits.text_bytes = static_cast<size_t>(bytes);
   return limits;

@@ -1,7 +1,9 @@
 #include "planner/loop.h"
 
 #include "base/error.h"
+#include "planner/prompt.h"
 #include "planner/sight.h"
+#include "planner/tool_list.h"
 #include "tool/secrets.h"
 
 namespace selfagent {
@@ -18,8 +20,6 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
       budget_(limits, Clock::now() - before.elapsed),
       history_(log.store(), log.conversation_id()),
       own_(registry, history_),
-      tools_(tools_with_eyes({&registry, &own_.tools()})),
-      tools_in_words_(tools_without_eyes({&registry, &own_.tools()})),
       actions_(registry, own_.tools(), contexts, log, log.job_id()),
       pointing_(
           log, [this](const std::string& name) { return find_tool(known_name(name)); },
@@ -31,7 +31,7 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
           known.writes_summaries),
       news_(registry, contexts),
       sees_pictures_(known.sees_pictures) {
-  limits_ = limits_for(known.window_tokens, fixed_bytes());
+  fit(known.window_tokens);
   budget_.add_earlier(before.steps, before.input_tokens, before.cached_tokens,
                       before.output_tokens);
   log_.on_event = [this](const Event& event) { history_.add(event); };
@@ -39,6 +39,16 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
     history_.keep(sha256, std::move(picture));
   };
 }
+
+// What does not change within a run: the tools, and how much of the conversation fits beside them.
+void Loop::fit(int64_t window_tokens) {
+  window_tokens_ = window_tokens;
+  const size_t bytes = tool_bytes_for(window_tokens, system_prompt(sees_pictures_).size());
+  tools_ = fit_tools(tools_with_eyes({&registry_, &own_.tools()}), bytes);
+  tools_in_words_ = fit_tools(tools_without_eyes({&registry_, &own_.tools()}), bytes);
+  limits_ = limits_for(window_tokens, fixed_bytes());
+}
+
 // The names alone; a name that the user has given since the last run is heard with the next one.
 void Loop::tell_secrets(const std::stop_token& stop, Deadline deadline) {
   const ToolContext context = contexts_(stop, deadline);

@@ -28,6 +28,7 @@ namespace selfagent {
 /// A call of the model, made ready to run.
 struct PlannedAction {
   Action action;
+  std::string name;       ///< of the tool as the model called it; more_tools calls others
   std::string arguments;  ///< legal JSON text, for the history: servers refuse anything else
   Json extra;             ///< opaque members to be sent back
   std::string problem;    ///< why it must not run, "" if it may
@@ -66,6 +67,7 @@ class Loop {
   const Json& tools() const { return sees_pictures_ ? tools_ : tools_in_words_; }
   /// Of what every request begins with: the instructions and the tools.
   size_t fixed_bytes() const;
+  void fit(int64_t window_tokens);
   bool shrink_prompt();
   void keep_partial();
   void check_window(const Completion& completion);
@@ -99,8 +101,8 @@ class Loop {
   Budget budget_;
   History history_;
   OwnTools own_;
-  const Json tools_;
-  const Json tools_in_words_;  ///< for a model that sees no pictures
+  Json tools_;
+  Json tools_in_words_;  ///< for a model that sees no pictures
   Actions actions_;
   Pointing pointing_;
   Summariser summariser_;
@@ -109,6 +111,7 @@ class Loop {
   HistoryLimits limits_;
   bool sees_pictures_;
   Deadline deadline_ = Deadline::never();
+  int64_t window_tokens_ = 0;  ///< that the tools and the limits are for; 0: unknown
   bool window_checked_ = false;
   int malformed_ = 0;  ///< answers in a row with a call that could not be read
   std::string last_text_;

@@ -15,6 +15,9 @@ constexpr int max_empty_answers = 3;
 // Its notation of calls does not get better by being asked more often.
 constexpr int max_malformed_answers = 4;
 
+// That the loop works in.
+constexpr int64_t smallest_window_tokens = 8'192;
+
 constexpr const char* nudge_text =
     "[Your last answer was empty. Go on with the task: call a tool, or say what the result is.]";
 
@@ -118,12 +121,16 @@ size_t Loop::fixed_bytes() const {
   return system_prompt(sees_pictures_).size() + dump_json(tools()).size();
 }
 
-// The prompt was larger than the model's window: halves what is kept.
+// The prompt was larger than the model's window: halves what is kept. If hardly anything is, the
+// tools are what is too large.
 bool Loop::shrink_prompt() {
   limits_.text_bytes = std::min(limits_.text_bytes, history_.text_bytes()) / 2;
   limits_.keep_pictures = 1;
   limits_.picture_step = 2;
-  if (limits_.text_bytes < smallest_text_bytes) return false;
+  if (limits_.text_bytes < smallest_text_bytes) {
+    if (window_tokens_ > 0 && window_tokens_ <= smallest_window_tokens) return false;
+    fit(smallest_window_tokens);
+  }
   log_.notice(
       "The conversation is larger than the model's context window: older parts are left out.");
   return true;
@@ -171,11 +178,10 @@ void Loop::record_answer(const Completion& completion, const std::vector<Planned
   }
   std::string repaired;
   for (const auto& call : calls) {
-    Json entry = {
-        {"id", call.action.call_id}, {"name", call.action.tool}, {"arguments", call.arguments}};
+    Json entry = {{"id", call.action.call_id}, {"name", call.name}, {"arguments", call.arguments}};
     if (call.extra.is_object() && !call.extra.empty()) entry["extra"] = call.extra;
     data["tool_calls"].push_back(std::move(entry));
-    if (call.repaired) repaired += (repaired.empty() ? "" : ", ") + call.action.tool;
+    if (call.repaired) repaired += (repaired.empty() ? "" : ", ") + call.name;
   }
   if (completion.prompt_tokens > 0) {
     data["usage"] = {{"prompt_tokens", completion.prompt_tokens},

@@ -6,6 +6,7 @@
 #include "planner/conditions.h"
 #include "planner/evidence.h"
 #include "planner/recall.h"
+#include "planner/tool_list.h"
 
 namespace selfagent {
 
@@ -175,6 +176,12 @@ OwnTools::OwnTools(const Registry& registry, const History& history) {
   tools_.add(recall_tool(history, reads));
   tools_.add(look_tool(last_look_, reads));
   tools_.add(conditions_tool(history, changes));
+  tools_.add(more_tools_tool(
+      [this, &registry](const std::string& name) {
+        const Tool* tool = registry.find(name);
+        return tool != nullptr ? tool : tools_.find(name);
+      },
+      reads));
 }
 
 }  // namespace selfagent

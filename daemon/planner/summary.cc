@@ -74,8 +74,9 @@ Material material_of(const std::vector<Event>& events, int64_t from, int64_t thr
   }
   if (messages.empty()) return material;
   const size_t fair = limits.text_bytes / messages.size();
-  const size_t longest =
-      material.replaced_bytes <= limits.text_bytes ? limits.text_bytes : std::max(fair, shortest_excerpt);
+  const size_t longest = material.replaced_bytes <= limits.text_bytes
+                             ? limits.text_bytes
+                             : std::max(fair, shortest_excerpt);
   for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
     std::string part(utf8_prefix(*message, longest));
     if (part.size() < message->size()) part += "…";
@@ -106,7 +107,8 @@ std::optional<Summary> newest_summary(const std::vector<Event>& events, int64_t 
   for (auto event = events.rbegin(); event != events.rend(); ++event) {
     if (event->kind != "summary") continue;
     const int64_t through = event->data.value("through_seq", int64_t{0});
-    if (through > 0 && through <= through_seq) return Summary{event->data.value("text", ""), through};
+    if (through > 0 && through <= through_seq)
+      return Summary{event->data.value("text", ""), through};
   }
   return std::nullopt;
 }
@@ -172,9 +174,8 @@ bool Summariser::summarise(const HistoryLimits& limits, const std::stop_token& s
   if (has_calls(answer)) return refuse("the model called a tool in it"), false;
   if (summary.empty()) return refuse("it was empty"), false;
   if (whole.size() >= material.replaced_bytes) return refuse("it was longer than that part"), false;
-  Json data = {{"text", summary},
-               {"through_seq", through},
-               {"replaced_bytes", material.replaced_bytes}};
+  Json data = {
+      {"text", summary}, {"through_seq", through}, {"replaced_bytes", material.replaced_bytes}};
   if (before) data["merged_through_seq"] = before->through_seq;
   if (answer.prompt_tokens > 0) {
     data["usage"] = {{"prompt_tokens", answer.prompt_tokens},
