@@ -96,6 +96,8 @@ struct CompletionRequest {
   /// Makes the same request for a model that sees no pictures; called at most once, when it turns
   /// out that this model is one. May be empty: the pictures are then left out.
   std::function<CompletionRequest()> without_pictures = {};
+  /// Where a fallback model stands by: that one is to answer, the first only if it fails.
+  bool by_fallback = false;
   /// Retries and adaptations. After one, the deltas begin again from the start of the answer.
   std::function<void(const std::string&)> on_notice;
 };

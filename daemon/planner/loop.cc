@@ -29,6 +29,8 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
           log, history_,
           [this](const auto& asked, const auto& stop) { return ask_beside(asked, stop); },
           known.writes_summaries),
+      fallback_(known.fallback),
+      stuck_(!known.fallback.empty()),
       news_(registry, contexts),
       sees_pictures_(known.sees_pictures) {
   fit(known.window_tokens);
@@ -73,6 +75,7 @@ RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
     const std::string last_because = prepare_step();
     news_.look(stop, deadline);
     const Completion completion = ask(stop);
+    if (other_steps_ > 0) --other_steps_;
     const std::vector<std::string> news = news_.tell(stop, deadline);
     budget_.add(completion);
     read_positions(completion, stop);
@@ -92,11 +95,8 @@ RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
     for (const std::string& sentence : news) advise(sentence);
     if (!turn) continue;
     const Advice advice = stuck_.add(std::move(*turn));
-    if (!advice.to_stop.empty()) {
-      return {JobState::failed,
-              "it went in circles: " + advice.to_stop + ": send another message that helps it on",
-              last_text_, steps(), "failed"};
-    }
+    if (!advice.to_stop.empty()) return stuck_end(advice.to_stop);
+    if (advice.other_model) ask_other_model();
     if (!advice.to_model.empty()) advise(advice.to_model);
   }
 }

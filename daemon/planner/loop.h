@@ -1,5 +1,5 @@
 // One run with a model: look, ask, act, until the model says that it is done, answers without a
-// tool call, goes in circles, or has used up its budget.
+// tool call, goes in circles (loop_stuck.cc), or has used up its budget.
 //
 // Crash safety: the answer of the model is durable before its first call runs, each call's intent
 // before it runs, its result after. Nothing of an answer is run before the whole answer has
@@ -39,6 +39,7 @@ struct KnownModel {
   bool sees_pictures = true;
   int64_t window_tokens = 0;  ///< 0: unknown
   bool writes_summaries = true;
+  std::string fallback = {};  ///< the name of the model that stands by, "" if none does
 };
 
 /// Used by one thread.
@@ -91,6 +92,9 @@ class Loop {
   void tell_secrets(const std::stop_token& stop, Deadline deadline);
   std::string prepare_step();
   RunOutcome out_of_budget(const std::string& limit) const;
+  void ask_other_model();
+  bool asked_when_stuck() const;
+  RunOutcome stuck_end(const std::string& fact);
 
   const Registry& registry_;
   const ContextFactory& contexts_;
@@ -106,7 +110,9 @@ class Loop {
   Actions actions_;
   Pointing pointing_;
   Summariser summariser_;
+  const std::string fallback_;  ///< the name of the model that stands by, "" if none does
   StuckDetector stuck_;
+  int other_steps_ = 0;  ///< so many more are that model's
   News news_;
   HistoryLimits limits_;
   bool sees_pictures_;

@@ -102,6 +102,7 @@ CompletionRequest Loop::request(bool nudge) {
   if (!note.empty()) append_text(request.messages, note);
   if (nudge) append_text(request.messages, nudge_text);
   request.tools = tools();
+  request.by_fallback = other_steps_ > 0;
   request.on_text = [this](const std::string& piece) {
     partial_text_ += piece;
     log_.announce("text_delta", {{"text", piece}});

@@ -72,7 +72,8 @@ struct Planner::State {
   const LearnedPtr learned;  ///< about `model`
   const ModelFactory connect;
   const bool summaries;
-  const bool asks_window;  ///< the model is a server that may tell its context window
+  const std::string fallback;  ///< the name of the model that stands by, "" if none does
+  const bool asks_window;      ///< the model is a server that may tell its context window
 
   RunSoFar left_of(const std::string& conversation_id, const std::string& job_id) const {
     return read_run(all_events(store, conversation_id, job_id), registry);
@@ -92,7 +93,8 @@ Planner::Planner(const Registry& registry, Store& store, ContextFactory contexts
   const bool serves = !connect;
   if (serves) connect = connect_to(models, learned);
   state_.reset(new State{registry, store, std::move(contexts), std::move(models.first), limits,
-                         learned, std::move(connect), models.summaries, serves});
+                         learned, std::move(connect), models.summaries,
+                         models.fallback.configured() ? models.fallback.model : "", serves});
 }
 
 Planner::~Planner() = default;
@@ -175,7 +177,8 @@ RunOutcome Planner::State::run_with_model(const RunRequest& request, const RunSo
     const LimitedStop limited(stop, deadline);
     learned->learn_window([&] { return ask_window(model, limited.token()); }, limited.token());
   }
-  const KnownModel known{learned->read().max_images > 0, learned->window_tokens(), summaries};
+  const KnownModel known{learned->read().max_images > 0, learned->window_tokens(), summaries,
+                         fallback};
   Loop loop(registry, contexts, log, connect(), limits, before, request.take_messages, known);
   RunOutcome outcome;
   try {

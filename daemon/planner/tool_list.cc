@@ -13,11 +13,11 @@ namespace {
 
 // The most needed first: without the first eleven hardly any task can be done and ended.
 constexpr std::array order{
-    "screenshot",  "look",       "click",        "type",           "key",        "shell",
-    "read_file",   "write_file", "done",         "ask_user",       "recall",     "launch",
-    "edit_file",   "scroll",     "wait_for",     "conditions",     "drag",       "windows",
-    "window",      "list_files", "search_files", "process_read",   "run_code",   "process_write",
-    "clipboard",   "actions",    "move_file",    "delete_file",    "move",       "mouse_button",
+    "screenshot",  "look",        "click",        "type",          "key",      "shell",
+    "read_file",   "write_file",  "done",         "ask_user",      "recall",   "launch",
+    "edit_file",   "scroll",      "wait_for",     "conditions",    "drag",     "windows",
+    "window",      "list_files",  "search_files", "process_read",  "run_code", "process_write",
+    "clipboard",   "actions",     "move_file",    "delete_file",   "move",     "mouse_button",
     "screen_info", "call_result", "process_list", "process_signal"};
 constexpr size_t always = 11;
 
@@ -35,8 +35,8 @@ std::string name_of(const Json& definition) { return definition["function"]["nam
 size_t bytes_of(const Json& value) { return dump_json(value).size(); }
 
 size_t rank_of(const std::string& name) {
-  const auto at = std::find_if(order.begin(), order.end(),
-                               [&](const char* known) { return name == known; });
+  const auto at =
+      std::find_if(order.begin(), order.end(), [&](const char* known) { return name == known; });
   return static_cast<size_t>(at - order.begin());
 }
 
@@ -134,8 +134,9 @@ Json fit_tools(const Json& definitions, size_t bytes) {
   std::set<std::string> kept;
   size_t used = 0;
   for (const std::string& name : names) {
-    const auto at = std::find_if(all.begin(), all.end(),
-                                 [&](const Json& definition) { return name_of(definition) == name; });
+    const auto at = std::find_if(all.begin(), all.end(), [&](const Json& definition) {
+      return name_of(definition) == name;
+    });
     used += bytes_of(*at) + 1;
     if (used > room && rank_of(name) >= always) break;
     kept.insert(name);
@@ -169,8 +170,8 @@ Tool more_tools_tool(std::function<const Tool*(const std::string&)> find, Annota
            throw ParameterError("arguments must be an object with what " + args.tool + " takes");
          }
          if (tool == nullptr) return ToolResult::error("there is no tool " + args.tool);
-         return ToolResult::text(tool->name + ": " + tool->description + "\nIts arguments: " +
-                                 dump_json(tool->input_schema));
+         return ToolResult::text(tool->name + ": " + tool->description +
+                                 "\nIts arguments: " + dump_json(tool->input_schema));
        }});
 }
 

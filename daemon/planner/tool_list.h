@@ -26,8 +26,8 @@ size_t tool_bytes_for(int64_t tokens, size_t prompt_bytes);
 /// can do with. The order of those that stay is that of `definitions`.
 Json fit_tools(const Json& definitions, size_t bytes);
 
-/// The tool `more_tools` as far as it describes others; calls are read by inner_call(). `find` finds
-/// every tool of the run and must be valid as long as the tool.
+/// The tool `more_tools` as far as it describes others; calls are read by inner_call(). `find`
+/// finds every tool of the run and must be valid as long as the tool.
 Tool more_tools_tool(std::function<const Tool*(const std::string&)> find, Annotations annotations);
 
 struct InnerCall {

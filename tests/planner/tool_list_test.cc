@@ -11,8 +11,8 @@ namespace selfagent {
 namespace {
 
 Json definition(const std::string& name, size_t description_bytes = 600) {
-  const std::string text = "Does " + name + " and what belongs to it. " +
-                           std::string(description_bytes, 'd');
+  const std::string text =
+      "Does " + name + " and what belongs to it. " + std::string(description_bytes, 'd');
   Json properties = {{"settle_ms", {{"type", "integer"}, {"minimum", 0}, {"default", 1500}}},
                      {"path", {{"type", "string"}, {"description", "Where. Relative to home."}}},
                      {"limits", {{"type", "object"}, {"properties", Json::object()}}}};
@@ -109,7 +109,8 @@ TEST_CASE("more_tools calls and describes the tools that are not listed") {
       {call("b", "more_tools", R"({"tool":"tool_58","arguments":{"text":"this"}})"),
        call("c", "more_tools", R"({"tool":"tool_58","arguments":"{\"text\":\"that\"}"})"),
        call("d", "more_tools", R"({"tool":"tool_58","arguments":["text"]})"),
-       call("e", "more_tools", R"({"tool":"nonsense"})"), call("f", "tool_57", R"({"text":"x"})")}));
+       call("e", "more_tools", R"({"tool":"nonsense"})"),
+       call("f", "tool_57", R"({"text":"x"})")}));
   world.model.then(text_answer("Done."));
   CHECK(world.run("Go").reply == "Done.");
   REQUIRE(world.model.requests.size() == 3);
@@ -143,8 +144,15 @@ struct TinyModel {
   bool same_tools = true;
 
   void hear(const CompletionRequest& request) {
+    count(request.messages, dump_json(request.tools).size());
+    if (tools.is_null()) tools = request.tools;
+    same_tools = same_tools && tools == request.tools;
+  }
+  void hear_summary(const Json& messages) { count(messages, 0); }
+
+ private:
+  void count(Json messages, size_t tools_bytes) {
     size_t pictures = 0;
-    Json messages = request.messages;
     for (Json& message : messages) {
       if (!message["content"].is_array()) continue;
       for (Json& part : message["content"]) {
@@ -153,14 +161,10 @@ struct TinyModel {
         ++pictures;
       }
     }
-    const size_t tokens =
-        (dump_json(messages).size() + dump_json(request.tools).size()) / 4 + 1'200 * pictures;
-    if (tokens > 8'192) {
-      ++overflows;
-      throw Error(ErrorCode::resource_exhausted, "the prompt exceeds the context window");
-    }
-    if (tools.is_null()) tools = request.tools;
-    same_tools = same_tools && tools == request.tools;
+    const size_t tokens = (dump_json(messages).size() + tools_bytes) / 4 + 1'200 * pictures;
+    if (tokens <= 8'192) return;
+    ++overflows;
+    throw Error(ErrorCode::resource_exhausted, "the prompt exceeds the context window");
   }
 };
 
@@ -169,14 +173,14 @@ RunOutcome work_in(World& world, TinyModel& model, int steps) {
     world.model.then([&model, i](const CompletionRequest& request, const std::stop_token&) {
       model.hear(request);
       const std::string text = "page " + std::to_string(i) + std::string(i % 10 * 400, '.');
-      return i % 3 == 0
-                 ? calls_answer({call("", "click", dump_json({{"x", i}, {"y", 2}, {"screenshot", true}}))})
-                 : calls_answer({call("", "say", dump_json({{"text", text}}))}, "Going on.");
+      return i % 3 == 0 ? calls_answer({call(
+                              "", "click", dump_json({{"x", i}, {"y", 2}, {"screenshot", true}}))})
+                        : calls_answer({call("", "say", dump_json({{"text", text}}))}, "Going on.");
     });
   }
   world.model.then(text_answer("Done."));
   world.model.summarise = [&model](const CompletionRequest& request) {
-    model.hear({request.messages, Json::array(), {}, {}, {}, {}});
+    model.hear_summary(request.messages);
     return text_answer("## Next steps\nGo on.");
   };
   world.limits.max_steps = 2 * steps;

@@ -189,6 +189,7 @@ class ScriptedModel {
         }
         requests.push_back(request.messages);
         tools = request.tools;
+        by_fallback.push_back(request.by_fallback);
         without_pictures = request.without_pictures;
         if (script_.empty()) throw Error(ErrorCode::internal, "the script has ended");
         const Answer answer = script_.front();
@@ -199,6 +200,7 @@ class ScriptedModel {
   }
 
   std::vector<Json> requests;                           ///< the messages of each
+  std::vector<bool> by_fallback;                        ///< which model each was meant for
   Json tools;                                           ///< of the newest
   std::function<CompletionRequest()> without_pictures;  ///< of the newest
 
@@ -258,6 +260,7 @@ struct World {
   ModelSettings models() const {
     ModelSettings models{settings};
     models.summaries = summaries;
+    models.fallback = fallback;
     return models;
   }
   ContextFactory contexts() {
@@ -295,6 +298,7 @@ struct World {
   Registry registry = fake_tools(desktop, hanging);
   ScriptedModel model;
   bool summaries = true;
+  LlmSettings fallback;
   LlmSettings settings{"http://127.0.0.1:1/v1", "scripted", "", {}};
   BudgetSettings limits;
   std::string last_job;
