@@ -31,7 +31,7 @@ std::string first_line(const std::string& text) {
 }
 
 // Lines by what they are about: a newer one takes the place of an older one.
-class Ledger {
+class NewestLines {
  public:
   void note(const std::string& about, const std::string& line) {
     std::erase_if(lines_, [&](const auto& known) { return known.first == about; });
@@ -155,11 +155,11 @@ class Facts {
   std::vector<std::string> prompts_;
   std::map<std::string, Json> open_;  ///< arguments of calls without a result, by id
   std::string asked_;                 ///< the question that the next message answers
-  Ledger files_;
-  Ledger commands_;
-  Ledger programs_;
-  Ledger questions_;
-  Ledger checks_;
+  NewestLines files_;
+  NewestLines commands_;
+  NewestLines programs_;
+  NewestLines questions_;
+  NewestLines checks_;
 };
 
 }  // namespace

@@ -166,7 +166,8 @@ std::string History::left_out_note(size_t messages, const HistoryLimits& limits)
 }
 
 Json History::messages(const HistoryLimits& limits) {
-  std::vector<Turn> turns = make_turns(events_, limits.result_bytes());
+  result_bytes_ = limits.result_bytes();
+  std::vector<Turn> turns = make_turns(events_, result_bytes_);
   const size_t first = first_kept(turns, limits);
   left_out_through_ = first > 0 ? turns[first].seq - 1 : 0;
   if (first > 0) {

@@ -54,6 +54,9 @@ class History {
   /// The messages after the system prompt, in the chat completions format.
   Json messages(const HistoryLimits& limits);
 
+  /// How much of one result the newest messages() showed.
+  size_t result_bytes() const { return result_bytes_; }
+
   /// Up to which event the newest messages() left out what was said; 0: nothing.
   int64_t left_out_through() const { return left_out_through_; }
 
@@ -75,6 +78,7 @@ class History {
   std::vector<Event> events_;
   std::set<std::string> call_ids_;
   size_t text_bytes_ = 0;
+  size_t result_bytes_ = HistoryLimits().result_bytes();
   int64_t left_out_through_ = 0;
   std::string facts_;  ///< of all that is left out
   std::pair<int64_t, size_t> facts_through_{0, 0};

@@ -66,6 +66,7 @@ void Loop::tell_secrets(const std::stop_token& stop, Deadline deadline) {
 
 RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
   deadline_ = deadline;
+  warn_of_window();
   tell_secrets(stop, deadline);
   look(stop, deadline);
   while (true) {

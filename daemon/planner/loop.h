@@ -35,6 +35,9 @@ struct PlannedAction {
   bool repaired = false;
 };
 
+/// That the loop works in.
+inline constexpr int64_t smallest_window_tokens = 8'192;
+
 struct KnownModel {
   bool sees_pictures = true;
   int64_t window_tokens = 0;  ///< 0: unknown
@@ -71,6 +74,7 @@ class Loop {
   void fit(int64_t window_tokens);
   bool shrink_prompt();
   void keep_partial();
+  void warn_of_window();
   void check_window(const Completion& completion);
   PlannedAction plan(const ToolCall& call) const;
   std::vector<PlannedAction> plan_all(const std::vector<ToolCall>& calls) const;

@@ -15,9 +15,6 @@ constexpr int max_empty_answers = 3;
 // Its notation of calls does not get better by being asked more often.
 constexpr int max_malformed_answers = 4;
 
-// That the loop works in.
-constexpr int64_t smallest_window_tokens = 8'192;
-
 constexpr const char* nudge_text =
     "[Your last answer was empty. Go on with the task: call a tool, or say what the result is.]";
 
@@ -135,6 +132,16 @@ bool Loop::shrink_prompt() {
   log_.notice(
       "The conversation is larger than the model's context window: older parts are left out.");
   return true;
+}
+
+// Said before the first request, as what comes of it may be nonsense.
+void Loop::warn_of_window() {
+  if (window_tokens_ <= 0 || window_tokens_ >= smallest_window_tokens) return;
+  window_checked_ = true;
+  log_.notice("The model's context window has " + std::to_string(window_tokens_) +
+              " tokens, and a task needs at least " + std::to_string(smallest_window_tokens) +
+              ": give it a larger one (Ollama: set OLLAMA_CONTEXT_LENGTH=32768 or more; llama.cpp: "
+              "--ctx-size).");
 }
 
 // Ollama's default window is 4096 tokens, the tools alone need more; it cuts the beginning off and

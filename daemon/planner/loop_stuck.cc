@@ -40,9 +40,8 @@ RunOutcome Loop::stuck_end(const std::string& fact) {
   const std::string question =
       "I go in circles: I did " + fact + ". What I tried last:" + stuck_.tried() +
       "\nHow shall I go on? Tell me another way, or change what is in the way.";
-  log_.append("notice", {{"text", "The user was asked: " + question},
-                         {"to_model", true},
-                         {"stuck", true}});
+  log_.append("notice",
+              {{"text", "The user was asked: " + question}, {"to_model", true}, {"stuck", true}});
   return outcome_of({"needs_user", question, nullptr}, steps());
 }
 

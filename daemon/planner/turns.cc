@@ -16,6 +16,9 @@ std::string text_of(const Json& data, const char* name) {
   return at != data.end() && at->is_string() ? at->get<std::string>() : "";
 }
 
+// Of the user's words rather more is shown than of a result.
+constexpr size_t most_times_longer_prompt = 3;
+
 // The head tells what it is, and ends of outputs tell how it ended.
 std::string bounded(const std::string& text, const std::string& call_id, size_t most_bytes) {
   if (text.size() <= most_bytes) return text;
@@ -68,7 +71,8 @@ class Builder {
     const Json& data = event.data;
     if (pending_.empty()) pending_seq_ = event.seq;
     if (event.kind == "user_message") {
-      const std::string text = text_of(data, "text");
+      const std::string text = bounded(text_of(data, "text"), message_handle(event.seq),
+                                       most_times_longer_prompt * result_bytes_);
       if (data.contains("joined")) return tell_message(text);
       command_ = text.starts_with('/');
       say(command_ ? "[The user ran a command directly: " + text + "]" : text);
@@ -221,6 +225,8 @@ class Builder {
 };
 
 }  // namespace
+
+std::string message_handle(int64_t seq) { return "message_" + std::to_string(seq); }
 
 std::vector<Turn> make_turns(const std::vector<Event>& events, size_t result_bytes) {
   std::vector<std::string> order;

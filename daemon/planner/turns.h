@@ -31,7 +31,11 @@ struct Turn {
 /// Every call of an assistant turn is answered by exactly one tool turn right after it; pictures
 /// and what the planner saw by itself come in one user turn after those; two user turns never
 /// follow each other. Of a result that is longer than `result_bytes` the head and the tail stay,
-/// with the handle by which recall reads the rest.
+/// with the handle by which recall reads the rest; of what the user says, if it is three times as
+/// long.
 std::vector<Turn> make_turns(const std::vector<Event>& events, size_t result_bytes);
+
+/// The handle of what the user said in the event `seq`.
+std::string message_handle(int64_t seq);
 
 }  // namespace selfagent

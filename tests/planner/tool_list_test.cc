@@ -213,6 +213,47 @@ TEST_CASE("a window of 8,192 tokens that nobody tells of is found by the first r
   CHECK(model.same_tools);
 }
 
+TEST_CASE("a message that is larger than the window is shown in part, and recall reads the rest") {
+  WordyWorld world;
+  world.settings.dialect.context_tokens = 8'192;
+  TinyModel model;
+  const std::string prompt = "Sum this up: " + std::string(40'000, 'x') + "KIWI" +
+                             std::string(40'000, 'y') + " in one word";
+  std::string handle;
+  world.model.then([&](const CompletionRequest& request, const std::stop_token&) {
+    model.hear(request);
+    const std::string all = all_text(request.messages);
+    CHECK(all.find("Sum this up") != std::string::npos);
+    CHECK(all.find("yyy in one word") != std::string::npos);
+    const size_t at = all.find("message_");
+    REQUIRE(at != std::string::npos);
+    handle = all.substr(at, all.find_first_not_of("0123456789", at + 8) - at);
+    return calls_answer({call("", "recall", dump_json({{"call_id", handle}, {"offset", 40'000}}))});
+  });
+  world.model.then([&](const CompletionRequest& request, const std::stop_token&) {
+    model.hear(request);
+    CHECK_THAT(all_text(request.messages), ContainsSubstring("xKIWIy"));
+    return text_answer("Fruit.");
+  });
+  CHECK(world.run(prompt).reply == "Fruit.");
+  CHECK(model.overflows == 0);
+}
+
+TEST_CASE("a window that is too small for any task is told of at once") {
+  const int64_t tokens = GENERATE(4'096, 8'192, 0);
+  WordyWorld world;
+  world.settings.dialect.context_tokens = tokens;
+  world.model.then(text_answer("Hello."));
+  world.run("Hello");
+  std::string notices;
+  for (const Event& event : world.events()) {
+    if (event.kind == "notice") notices += event.data["text"].get<std::string>();
+  }
+  const bool told = notices.starts_with("The model's context window has 4096 tokens, and a task");
+  CHECK(told == (tokens == 4'096));
+  CHECK(notices.empty() == !told);
+}
+
 TEST_CASE("a window of a million tokens keeps everything") {
   WordyWorld world;
   world.settings.dialect.context_tokens = 1'000'000;
