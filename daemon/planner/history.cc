@@ -5,6 +5,7 @@
 #include "base/base64.h"
 #include "base/utf8.h"
 #include "planner/facts.h"
+#include "planner/pictures.h"
 #include "planner/summary.h"
 #include "planner/turns.h"
 #include "store/cut.h"
@@ -168,36 +169,26 @@ std::string History::left_out_note(size_t messages, const HistoryLimits& limits)
 Json History::messages(const HistoryLimits& limits) {
   result_bytes_ = limits.result_bytes();
   std::vector<Turn> turns = make_turns(events_, result_bytes_);
+  mark_first_picture(turns, limits);
   const size_t first = first_kept(turns, limits);
   left_out_through_ = first > 0 ? turns[first].seq - 1 : 0;
   if (first > 0) {
-    const Part note{left_out_note(first, limits), "", ""};
+    std::vector<Part> note{{left_out_note(first, limits), "", ""}};
+    for (size_t i = 0; i < first; ++i) {
+      for (const Part& part : turns[i].parts) {
+        if (part.kept) note.push_back(part);
+      }
+    }
     turns.erase(turns.begin(), turns.begin() + static_cast<std::ptrdiff_t>(first));
     if (turns.empty() || turns.front().role != Turn::Role::user)
       turns.insert(turns.begin(), Turn());
-    turns.front().parts.insert(turns.front().parts.begin(), note);
+    turns.front().parts.insert(turns.front().parts.begin(), note.begin(), note.end());
   }
 
   text_bytes_ = 0;
   for (const auto& turn : turns) text_bytes_ += size_of(turn);
 
-  // A picture that equals the one before it is said in words.
-  int pictures = 0;
-  std::string previous;
-  for (auto& turn : turns) {
-    for (auto& part : turn.parts) {
-      if (part.sha256.empty()) continue;
-      if (part.sha256 == previous) {
-        part = {"[" + part.text + ": exactly the same as the picture before]", "", ""};
-      } else {
-        previous = part.sha256;
-        ++pictures;
-      }
-    }
-  }
-  const int step = std::max(1, limits.picture_step);
-  int leave = std::max(0, pictures - limits.keep_pictures - pictures % step);
-  if (!limits.pictures) leave = pictures;
+  choose_pictures(turns, limits);
 
   used_.clear();
   Json messages = Json::array();
@@ -218,8 +209,7 @@ Json History::messages(const HistoryLimits& limits) {
       std::string url;
       std::string words = part.text;
       if (!part.sha256.empty()) {
-        if (leave > 0) {
-          --leave;
+        if (part.hidden) {
           words = "[" + part.text + (limits.pictures ? ": no longer shown]" : ": not shown]");
         } else {
           url = picture_url(part.sha256, part.mime);

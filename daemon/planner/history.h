@@ -1,10 +1,11 @@
 // The conversation as the model sees it: a view of the event log, made anew for each request.
 //
 // Append-only as far as possible, because servers keep what they computed for an unchanged
-// beginning: old pictures leave in steps of ten (of n pictures the newest 3 + n mod 10 stay, which
-// costs 1.3 times the fresh tokens of keeping all and bounds the request at 12), old text leaves in
-// halves of the budget. In its place stands one note that changes only then: facts from the events
-// (facts.h), among them the user's own words, and the model's summary (summary.h).
+// beginning: old pictures leave in steps of ten (of n pictures 3 + n mod 10 stay, the newest and
+// the one that the task began with, which costs 1.3 times the fresh tokens of keeping all and
+// bounds the request at 12), old text leaves in halves of the budget. In its place stands one note
+// that changes only then: facts from the events (facts.h), among them the user's own words, and the
+// model's summary (summary.h).
 #pragma once
 
 #include <map>

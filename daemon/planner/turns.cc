@@ -76,7 +76,7 @@ class Builder {
       if (data.contains("joined")) return tell_message(text);
       command_ = text.starts_with('/');
       say(command_ ? "[The user ran a command directly: " + text + "]" : text);
-      if (!command_) prompts_.push_back(text);
+      if (!command_) begins_task_ = true;
     } else if (event.kind == "assistant_message") {
       if (!command_ && !data.value("partial", false)) tell_answer(data, event.seq);
     } else if (event.kind == "action_intent") {
@@ -139,7 +139,6 @@ class Builder {
     tell_advice("The user says, while you work:");
     seen_.push_back({text, "", ""});
     if (calls_.empty()) take_seen();
-    prompts_.push_back(text);
   }
 
   // Between a call and its answer nothing may stand.
@@ -195,10 +194,10 @@ class Builder {
     Turn turn;
     turn.seq = pending_seq_;
     turn.parts = std::move(pending_);
-    turn.prompts = std::move(prompts_);
+    turn.begins_task = begins_task_;
     turns_.push_back(std::move(turn));
     pending_.clear();
-    prompts_.clear();
+    begins_task_ = false;
   }
 
   OpenCall* find(const std::string& id) {
@@ -215,7 +214,7 @@ class Builder {
   std::vector<Part> pending_;    ///< of the user turn that comes next
   int64_t pending_seq_ = 0;      ///< of its first event
   int64_t answer_seq_ = 0;       ///< of the newest answer of the model
-  std::vector<std::string> prompts_;
+  bool begins_task_ = false;
   bool command_ = false;
   bool command_acted_ = false;
   size_t before_command_ = 0;

@@ -14,18 +14,20 @@ struct Part {
   std::string text;  ///< for a picture: what it is, e.g. "picture from click, 1344x896"
   std::string sha256;
   std::string mime;
+  bool kept = false;    ///< however old it gets
+  bool hidden = false;  ///< said in words
 };
 
 /// One message of the chat completions format.
 struct Turn {
   enum class Role { user, assistant, tool };
   Role role = Role::user;
-  int64_t seq = 0;          ///< of its first event; of a tool turn: of the answer it follows
-  std::vector<Part> parts;  ///< user
-  std::string text;         ///< assistant, tool
-  std::string call_id;      ///< tool
-  Json assistant;           ///< assistant: the data of its event
-  std::vector<std::string> prompts;  ///< user: what the user really said in it
+  int64_t seq = 0;           ///< of its first event; of a tool turn: of the answer it follows
+  std::vector<Part> parts;   ///< user
+  std::string text;          ///< assistant, tool
+  std::string call_id;       ///< tool
+  Json assistant;            ///< assistant: the data of its event
+  bool begins_task = false;  ///< user: has a prompt that a run began with
 };
 
 /// Every call of an assistant turn is answered by exactly one tool turn right after it; pictures
