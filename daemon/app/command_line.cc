@@ -93,7 +93,7 @@ void add_dialect_options(CLI::App& serve, const std::string& flag, const std::st
                                    "how " + model + " writes positions");
   serve
       .add_option("--" + flag + "context-tokens", dialect.context_tokens,
-                  "the context window of " + model + " in tokens; 0: learned when it overflows")
+                  "the context window of " + model + " in tokens; 0: the server is asked")
       ->envname(variable + "_CONTEXT_TOKENS")
       ->check(CLI::Range(int64_t{0}, int64_t{100'000'000}));
 }
@@ -190,6 +190,9 @@ void add_serve_options(CLI::App& serve, Settings& settings) {
   add_dialect_options(serve, "", "LLM", settings.model.dialect, "the model");
   add_dialect_options(serve, "fallback-", "LLM_FALLBACK", settings.fallback.dialect,
                       "the fallback model");
+  add_word_option<bool>(serve, "summary", "LLM_SUMMARY", settings.summaries,
+                        {{"on", true}, {"off", false}},
+                        "whether the model sums up what no longer fits its context window");
   add_budget_options(serve, settings.planner);
 }
 

@@ -264,7 +264,7 @@ struct Daemon::State {
         mcp_server(caller, {identity(), settings.conformance, settings.call_deadline}),
         planner(registry, store, contexts,
                 {counted(settings.model), counted(settings.fallback),
-                 settings.data_dir / "models.json"},
+                 settings.data_dir / "models.json", settings.summaries},
                 settings.planner),
         runner(
             store, registry, sandbox, processes,

@@ -47,7 +47,8 @@ struct Settings {
   std::string tls_cert;      ///< PEM file; with tls_key the port speaks TLS only
   std::string tls_key;
   LlmSettings model;
-  LlmSettings fallback;  ///< stands in for the model; may be missing
+  LlmSettings fallback;   ///< stands in for the model; may be missing
+  bool summaries = true;  ///< the model sums up what no longer fits its window
   BudgetSettings planner;
 
   std::string address() const;  ///< "127.0.0.1"; throws Error(invalid_argument) for a bad --listen

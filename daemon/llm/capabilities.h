@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -58,10 +59,16 @@ class LearnedCapabilities {
   /// How the model writes positions: as the operator says, or as was learned; nothing if neither.
   std::optional<Coordinates> coordinates() const;
   void keep(const Coordinates& coordinates);
-  /// How many tokens the context window has: as the operator says, or as an overflow has told; 0 if
-  /// neither.
+  /// How many tokens the context window has: as the operator says, else as the server has answered,
+  /// else as an overflow has told; 0 if none of them.
   int64_t window_tokens() const;
+  /// What an overflow has told. It is newer than an answer that was larger.
   void keep_window(int64_t tokens);
+  /// Calls `ask` unless the operator says how large the window is, or a call has answered before in
+  /// this daemon: 0 if the server does not tell, nothing if it could not be asked, which lets the
+  /// next one try again. Others wait meanwhile, or until `stop`.
+  void learn_window(const std::function<std::optional<int64_t>()>& ask,
+                    const std::stop_token& stop);
 
   /// Waits until no other run measures the coordinates, and keeps others waiting while the result
   /// lives. Null if `stop` ended the wait.
@@ -77,7 +84,9 @@ class LearnedCapabilities {
   std::condition_variable_any measured_;
   Capabilities capabilities_;
   std::optional<Coordinates> coordinates_;
-  int64_t window_tokens_ = 0;
+  int64_t window_tokens_ = 0;       ///< of an overflow
+  int64_t told_window_tokens_ = 0;  ///< of the server's answer
+  bool window_asked_ = false;
   bool measuring_ = false;
 };
 

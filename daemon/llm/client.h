@@ -26,6 +26,9 @@ struct LlmTimeouts {
   /// Silence between two bytes of the answer.
   std::chrono::milliseconds idle_local{300'000};
   std::chrono::milliseconds idle_remote{120'000};
+  /// Silence of a server that is asked how large the context window is; it may know no such
+  /// question.
+  std::chrono::milliseconds question{2'000};
   /// The first wait before another try; it doubles each time.
   std::chrono::milliseconds retry{1'000};
 };
@@ -49,6 +52,8 @@ struct ModelSettings {
   LlmSettings fallback = {};
   /// Where what is learned about them is kept; "": nowhere.
   std::filesystem::path learned = {};
+  /// Whether they are asked to sum up what no longer fits their windows.
+  bool summaries = true;
 };
 
 struct ToolCall {
@@ -91,6 +96,8 @@ struct CompletionRequest {
   /// Makes the same request for a model that sees no pictures; called at most once, when it turns
   /// out that this model is one. May be empty: the pictures are then left out.
   std::function<CompletionRequest()> without_pictures = {};
+  /// Where a fallback model stands by: that one is to answer, the first only if it fails.
+  bool by_fallback = false;
   /// Retries and adaptations. After one, the deltas begin again from the start of the answer.
   std::function<void(const std::string&)> on_notice;
 };

@@ -22,7 +22,7 @@ struct Dialect {
   ToolProtocol tools = ToolProtocol::automatic;
   Vision vision = Vision::automatic;
   CoordinateSpace coordinates = CoordinateSpace::automatic;
-  int64_t context_tokens = 0;  ///< of its context window; 0: learned from its refusals
+  int64_t context_tokens = 0;  ///< of its context window; 0: the server is asked
 };
 
 }  // namespace selfagent

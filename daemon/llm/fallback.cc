@@ -99,6 +99,17 @@ FallbackModel::FallbackModel(Model first, Model second, std::shared_ptr<CircuitB
     : first_(std::move(first)), second_(std::move(second)), breaker_(std::move(breaker)) {}
 
 Completion FallbackModel::complete(const CompletionRequest& request, const std::stop_token& stop) {
+  if (request.by_fallback) {
+    try {
+      return converse_with_second(request, stop);
+    } catch (const Error& error) {
+      if (!is_for_another(error, stop)) throw;
+      if (request.on_notice) {
+        request.on_notice(with_names_of_fallback(error.what()) + "; " + first_.name + " goes on.");
+      }
+      return ask_first(request, stop);
+    }
+  }
   if (!breaker_->open()) {
     try {
       return ask_first(request, stop);
@@ -129,9 +140,7 @@ Completion FallbackModel::ask_second(const CompletionRequest& request,
   }
   told_ = true;
   try {
-    Completion completion = second_.complete(converted(request, calls_of_second_, true), stop);
-    for (const auto& call : completion.tool_calls) calls_of_second_.insert(call.id);
-    return completion;
+    return converse_with_second(request, stop);
   } catch (const Error& error) {
     if (!is_for_another(error, stop)) throw;
     throw Error(error.code(), (problem_.empty() ? "" : problem_ + "; and the ") +
@@ -139,6 +148,13 @@ Completion FallbackModel::ask_second(const CompletionRequest& request,
                                   (problem_.empty() ? ": " : ", too: ") +
                                   with_names_of_fallback(error.what()));
   }
+}
+
+Completion FallbackModel::converse_with_second(const CompletionRequest& request,
+                                               const std::stop_token& stop) {
+  Completion completion = second_.complete(converted(request, calls_of_second_, true), stop);
+  for (const auto& call : completion.tool_calls) calls_of_second_.insert(call.id);
+  return completion;
 }
 
 }  // namespace selfagent

@@ -40,6 +40,7 @@ class FallbackModel {
   FallbackModel(Model first, Model second, std::shared_ptr<CircuitBreaker> breaker);
 
   /// Asks the first model, and the second if that fails or is known to fail; says so by on_notice.
+  /// A request by_fallback the other way round.
   /// What one model wrote for itself (reasoning, signatures) is not shown to the other. Throws what
   /// the first throws for a cancelled request and for a prompt that is too large, else what the
   /// second throws, with both reasons.
@@ -48,6 +49,7 @@ class FallbackModel {
  private:
   Completion ask_first(const CompletionRequest& request, const std::stop_token& stop);
   Completion ask_second(const CompletionRequest& request, const std::stop_token& stop);
+  Completion converse_with_second(const CompletionRequest& request, const std::stop_token& stop);
 
   const Model first_;
   const Model second_;

@@ -1,4 +1,4 @@
-// One HTTP POST at a time to a model server, over a connection that is kept, and that can be
+// One HTTP request at a time to a model server, over a connection that is kept, and that can be
 // stopped at any moment.
 #pragma once
 
@@ -19,6 +19,7 @@ struct HttpPost {
   std::string url;
   std::vector<std::string> headers;  ///< "Name: value"
   std::string body;
+  bool get = false;  ///< a GET, without the body
 };
 
 struct HttpAnswer {

@@ -88,8 +88,8 @@ LearnedCapabilities::LearnedCapabilities(std::string model, std::filesystem::pat
   capabilities_ = from_json(*known);
   const Json* coordinates = member(*known, "coordinates");
   if (coordinates != nullptr) coordinates_ = coordinates_from(*coordinates);
-  const Json* window = member(*known, "context_tokens");
-  if (window != nullptr && window->is_number_unsigned()) window_tokens_ = window->get<int64_t>();
+  window_tokens_ = std::max<int64_t>(0, integer_member(*known, "context_tokens"));
+  told_window_tokens_ = std::max<int64_t>(0, integer_member(*known, "told_context_tokens"));
 }
 
 Capabilities LearnedCapabilities::read() const {
@@ -139,14 +139,36 @@ void LearnedCapabilities::keep(const Coordinates& coordinates) {
 int64_t LearnedCapabilities::window_tokens() const {
   if (dialect_.context_tokens > 0) return dialect_.context_tokens;
   const std::lock_guard lock(mutex_);
-  return window_tokens_;
+  return told_window_tokens_ > 0 ? told_window_tokens_ : window_tokens_;
 }
 
 void LearnedCapabilities::keep_window(int64_t tokens) {
   {
     const std::lock_guard lock(mutex_);
-    if (window_tokens_ == tokens) return;
+    const bool smaller = tokens < told_window_tokens_;
+    if (window_tokens_ == tokens && !smaller) return;
     window_tokens_ = tokens;
+    if (smaller) told_window_tokens_ = 0;
+  }
+  save();
+}
+
+void LearnedCapabilities::learn_window(const std::function<std::optional<int64_t>()>& ask,
+                                       const std::stop_token& stop) {
+  if (dialect_.context_tokens > 0) return;
+  const std::shared_ptr<void> alone = measure_alone(stop);
+  if (!alone) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (window_asked_) return;
+  }
+  const std::optional<int64_t> told = ask();
+  if (!told) return;
+  {
+    const std::lock_guard lock(mutex_);
+    window_asked_ = true;
+    if (told_window_tokens_ == *told) return;
+    told_window_tokens_ = *told;
   }
   save();
 }
@@ -172,6 +194,7 @@ void LearnedCapabilities::save() const {
     known = to_json(capabilities_);
     if (coordinates_) known["coordinates"] = coordinates_json(*coordinates_);
     if (window_tokens_ > 0) known["context_tokens"] = window_tokens_;
+    if (told_window_tokens_ > 0) known["told_context_tokens"] = told_window_tokens_;
   }
   Json all = read_file(file_);
   all[model_] = std::move(known);

@@ -4,6 +4,9 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "planner/facts.h"
+#include "planner/pictures.h"
+#include "planner/summary.h"
 #include "planner/turns.h"
 #include "store/cut.h"
 #include "store/each_event.h"
@@ -13,10 +16,8 @@ namespace selfagent {
 namespace {
 
 constexpr size_t page_of_events = 2'000;
-constexpr size_t smallest_text_bytes = 4'000;
-// The user's own words in the part that is left out: each up to so much, the newest so many.
-constexpr size_t kept_prompt_bytes = 4'000;
-constexpr size_t kept_prompts = 20;
+// Of text_bytes after some has left.
+constexpr double kept_share = 0.45;
 
 size_t size_of(const Turn& turn) {
   size_t bytes = turn.text.size();
@@ -39,13 +40,14 @@ size_t size_of(const Turn& turn) {
 // The first turn that stays. Told from the beginning each time, so that the answer for a longer
 // conversation is the same until the next half must leave. Cuts stand before a turn that needs none
 // before it.
-size_t first_kept(const std::vector<Turn>& turns, size_t budget) {
+size_t first_kept(const std::vector<Turn>& turns, const HistoryLimits& limits) {
+  const auto kept = static_cast<size_t>(kept_share * static_cast<double>(limits.text_bytes));
   size_t first = 0;
   size_t total = 0;
   for (size_t i = 0; i < turns.size(); ++i) {
     total += size_of(turns[i]);
-    if (total <= budget) continue;
-    while (first < i && total > budget / 2) total -= size_of(turns[first++]);
+    if (total + (first > 0 ? limits.note_bytes() : 0) <= limits.text_bytes) continue;
+    while (first < i && total > kept) total -= size_of(turns[first++]);
     // An answer to a call without the call would be refused; so go on to the next answer of the
     // model.
     while (first < i && turns[first].role != Turn::Role::assistant)
@@ -54,20 +56,6 @@ size_t first_kept(const std::vector<Turn>& turns, size_t budget) {
   // The end of the loop may stand between a call and its answers: step back to the call.
   while (first > 0 && first < turns.size() && turns[first].role == Turn::Role::tool) --first;
   return first;
-}
-
-std::string left_out_note(const std::vector<Turn>& turns, size_t first) {
-  std::vector<std::string> prompts;
-  for (size_t i = 0; i < first; ++i) {
-    prompts.insert(prompts.end(), turns[i].prompts.begin(), turns[i].prompts.end());
-  }
-  std::string note = "[The earlier part of this conversation, " + std::to_string(first) +
-                     " messages, is left out; recall reads and searches it. The user said in it:]";
-  const size_t begin = prompts.size() > kept_prompts ? prompts.size() - kept_prompts : 0;
-  for (size_t i = begin; i < prompts.size(); ++i) {
-    note += "\n\n" + std::string(utf8_prefix(prompts[i], kept_prompt_bytes));
-  }
-  return note;
 }
 
 Json assistant_message(const Turn& turn) {
@@ -93,25 +81,35 @@ Json assistant_message(const Turn& turn) {
 
 }  // namespace
 
+size_t HistoryLimits::note_bytes() const {
+  return std::clamp(text_bytes / 5, size_t{1'500}, size_t{24'000});
+}
+
+size_t HistoryLimits::result_bytes() const {
+  return std::clamp(text_bytes / 6, size_t{1'500}, size_t{32'000});
+}
+
 HistoryLimits limits_for(int64_t tokens, size_t fixed_bytes) {
   // Of mixed text, JSON and code, rather too few than too many.
   constexpr double bytes_per_token = 3;
-  constexpr double used_share = 0.9;  // estimates are wrong
+  constexpr double fixed_bytes_per_token = 3.6;  // English and schemas, which are known
+  constexpr double used_share = 0.9;             // estimates are wrong
   constexpr int64_t picture_tokens = 1'300;
   constexpr int64_t small_window = 32'768;
+  constexpr int64_t tiny_window = 16'384;
   constexpr int64_t answer_tokens = 4'096;
   HistoryLimits limits;
   if (tokens <= 0) return limits;
   if (tokens <= small_window) {
     limits.keep_pictures = 1;
-    limits.picture_step = 2;
+    limits.picture_step = tokens <= tiny_window ? 1 : 2;
   }
   const int64_t pictures = picture_tokens * (limits.keep_pictures + limits.picture_step - 1);
   const double left = used_share * static_cast<double>(tokens) -
-                      static_cast<double>(pictures + std::min(answer_tokens, tokens / 4)) -
-                      static_cast<double>(fixed_bytes) / bytes_per_token;
+                      static_cast<double>(pictures + std::min(answer_tokens, tokens / 6)) -
+                      static_cast<double>(fixed_bytes) / fixed_bytes_per_token;
   const double bytes = std::max(left * bytes_per_token, static_cast<double>(smallest_text_bytes));
-  limits.text_bytes = std::min(limits.text_bytes, static_cast<size_t>(bytes));
+  limits.text_bytes = static_cast<size_t>(bytes);
   return limits;
 }
 
@@ -124,6 +122,7 @@ History::History(const Store& store, const std::string& conversation_id) : store
 void History::add(const Event& event) {
   if (event.kind == "rewound") {
     events_.resize(kept_by(events_, event));
+    facts_through_ = {0, 0};
     return;
   }
   events_.push_back(event);
@@ -147,37 +146,49 @@ std::string History::picture_url(const std::string& sha256, const std::string& m
   return text ? "data:" + mime + ";base64," + *text : "";
 }
 
+// The same until more is left out, but for a summary that was made of it meanwhile.
+std::string History::left_out_note(size_t messages, const HistoryLimits& limits) {
+  const size_t facts_bytes = limits.note_bytes() - limits.summary_bytes();
+  const std::pair through{left_out_through_, facts_bytes};
+  if (facts_through_ != through) {
+    facts_ = facts_of(events_, left_out_through_, facts_bytes);
+    facts_through_ = through;
+  }
+  std::string note = "[The earlier part of this conversation, " + std::to_string(messages) +
+                     " messages, is left out; recall reads and searches it. The user said in it:]" +
+                     facts_;
+  if (const auto summary = newest_summary(events_, left_out_through_)) {
+    const bool whole = summary->through_seq == left_out_through_;
+    note += std::string("\n\n[Your own summary of it") +
+            (whole ? "" : ", without the newest part") + ":]\n" +
+            std::string(utf8_prefix(summary->text, limits.summary_bytes()));
+  }
+  return note;
+}
+
 Json History::messages(const HistoryLimits& limits) {
-  std::vector<Turn> turns = make_turns(events_);
-  const size_t first = first_kept(turns, limits.text_bytes);
+  result_bytes_ = limits.result_bytes();
+  std::vector<Turn> turns = make_turns(events_, result_bytes_);
+  mark_first_picture(turns, limits);
+  const size_t first = first_kept(turns, limits);
+  left_out_through_ = first > 0 ? turns[first].seq - 1 : 0;
   if (first > 0) {
-    const Part note{left_out_note(turns, first), "", ""};
+    std::vector<Part> note{{left_out_note(first, limits), "", ""}};
+    for (size_t i = 0; i < first; ++i) {
+      for (const Part& part : turns[i].parts) {
+        if (part.kept) note.push_back(part);
+      }
+    }
     turns.erase(turns.begin(), turns.begin() + static_cast<std::ptrdiff_t>(first));
     if (turns.empty() || turns.front().role != Turn::Role::user)
       turns.insert(turns.begin(), Turn());
-    turns.front().parts.insert(turns.front().parts.begin(), note);
+    turns.front().parts.insert(turns.front().parts.begin(), note.begin(), note.end());
   }
 
   text_bytes_ = 0;
   for (const auto& turn : turns) text_bytes_ += size_of(turn);
 
-  // A picture that equals the one before it is said in words.
-  int pictures = 0;
-  std::string previous;
-  for (auto& turn : turns) {
-    for (auto& part : turn.parts) {
-      if (part.sha256.empty()) continue;
-      if (part.sha256 == previous) {
-        part = {"[" + part.text + ": exactly the same as the picture before]", "", ""};
-      } else {
-        previous = part.sha256;
-        ++pictures;
-      }
-    }
-  }
-  const int step = std::max(1, limits.picture_step);
-  int leave = std::max(0, pictures - limits.keep_pictures - pictures % step);
-  if (!limits.pictures) leave = pictures;
+  choose_pictures(turns, limits);
 
   used_.clear();
   Json messages = Json::array();
@@ -198,8 +209,7 @@ Json History::messages(const HistoryLimits& limits) {
       std::string url;
       std::string words = part.text;
       if (!part.sha256.empty()) {
-        if (leave > 0) {
-          --leave;
+        if (part.hidden) {
           words = "[" + part.text + (limits.pictures ? ": no longer shown]" : ": not shown]");
         } else {
           url = picture_url(part.sha256, part.mime);

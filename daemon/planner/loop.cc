@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "planner/prompt.h"
 #include "planner/sight.h"
+#include "planner/tool_list.h"
 #include "tool/secrets.h"
 
 namespace selfagent {
@@ -19,21 +20,20 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
       budget_(limits, Clock::now() - before.elapsed),
       history_(log.store(), log.conversation_id()),
       own_(registry, history_),
-      tools_(tools_with_eyes({&registry, &own_.tools()})),
-      tools_in_words_(tools_without_eyes({&registry, &own_.tools()})),
       actions_(registry, own_.tools(), contexts, log, log.job_id()),
       pointing_(
           log, [this](const std::string& name) { return find_tool(known_name(name)); },
           [this, &contexts] { return contexts({}, deadline_).desktop.screen().size(); },
-          [this](const CompletionRequest& asked, const std::stop_token& stop) {
-            Completion answer = model_(asked, stop);
-            budget_.add(answer);
-            return answer;
-          }),
+          [this](const auto& asked, const auto& stop) { return ask_beside(asked, stop); }),
+      summariser_(
+          log, history_,
+          [this](const auto& asked, const auto& stop) { return ask_beside(asked, stop); },
+          known.writes_summaries),
+      fallback_(known.fallback),
+      stuck_(!known.fallback.empty()),
       news_(registry, contexts),
       sees_pictures_(known.sees_pictures) {
-  const size_t fixed_bytes = system_prompt(sees_pictures_).size() + dump_json(tools()).size();
-  limits_ = limits_for(known.window_tokens, fixed_bytes);
+  fit(known.window_tokens);
   budget_.add_earlier(before.steps, before.input_tokens, before.cached_tokens,
                       before.output_tokens);
   log_.on_event = [this](const Event& event) { history_.add(event); };
@@ -41,6 +41,16 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
     history_.keep(sha256, std::move(picture));
   };
 }
+
+// What does not change within a run: the tools, and how much of the conversation fits beside them.
+void Loop::fit(int64_t window_tokens) {
+  window_tokens_ = window_tokens;
+  const size_t bytes = tool_bytes_for(window_tokens, system_prompt(sees_pictures_).size());
+  tools_ = fit_tools(tools_with_eyes({&registry_, &own_.tools()}), bytes);
+  tools_in_words_ = fit_tools(tools_without_eyes({&registry_, &own_.tools()}), bytes);
+  limits_ = limits_for(window_tokens, fixed_bytes());
+}
+
 // The names alone; a name that the user has given since the last run is heard with the next one.
 void Loop::tell_secrets(const std::stop_token& stop, Deadline deadline) {
   const ToolContext context = contexts_(stop, deadline);
@@ -56,6 +66,7 @@ void Loop::tell_secrets(const std::stop_token& stop, Deadline deadline) {
 
 RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
   deadline_ = deadline;
+  warn_of_window();
   tell_secrets(stop, deadline);
   look(stop, deadline);
   while (true) {
@@ -65,6 +76,7 @@ RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
     const std::string last_because = prepare_step();
     news_.look(stop, deadline);
     const Completion completion = ask(stop);
+    if (other_steps_ > 0) --other_steps_;
     const std::vector<std::string> news = news_.tell(stop, deadline);
     budget_.add(completion);
     read_positions(completion, stop);
@@ -84,11 +96,8 @@ RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
     for (const std::string& sentence : news) advise(sentence);
     if (!turn) continue;
     const Advice advice = stuck_.add(std::move(*turn));
-    if (!advice.to_stop.empty()) {
-      return {JobState::failed,
-              "it went in circles: " + advice.to_stop + ": send another message that helps it on",
-              last_text_, steps(), "failed"};
-    }
+    if (!advice.to_stop.empty()) return stuck_end(advice.to_stop);
+    if (advice.other_model) ask_other_model();
     if (!advice.to_model.empty()) advise(advice.to_model);
   }
 }

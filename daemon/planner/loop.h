@@ -1,5 +1,5 @@
 // One run with a model: look, ask, act, until the model says that it is done, answers without a
-// tool call, goes in circles, or has used up its budget.
+// tool call, goes in circles (loop_stuck.cc), or has used up its budget.
 //
 // Crash safety: the answer of the model is durable before its first call runs, each call's intent
 // before it runs, its result after. Nothing of an answer is run before the whole answer has
@@ -21,21 +21,28 @@
 #include "planner/run_log.h"
 #include "planner/run_so_far.h"
 #include "planner/stuck.h"
+#include "planner/summary.h"
 
 namespace selfagent {
 
 /// A call of the model, made ready to run.
 struct PlannedAction {
   Action action;
+  std::string name;       ///< of the tool as the model called it; more_tools calls others
   std::string arguments;  ///< legal JSON text, for the history: servers refuse anything else
   Json extra;             ///< opaque members to be sent back
   std::string problem;    ///< why it must not run, "" if it may
   bool repaired = false;
 };
 
+/// That the loop works in.
+inline constexpr int64_t smallest_window_tokens = 8'192;
+
 struct KnownModel {
   bool sees_pictures = true;
   int64_t window_tokens = 0;  ///< 0: unknown
+  bool writes_summaries = true;
+  std::string fallback = {};  ///< the name of the model that stands by, "" if none does
 };
 
 /// Used by one thread.
@@ -58,11 +65,16 @@ class Loop {
 
  private:
   Completion ask(const std::stop_token& stop);
+  Completion ask_beside(const CompletionRequest& asked, const std::stop_token& stop);
   Completion ask_once(bool nudge, const std::stop_token& stop);
   CompletionRequest request(bool nudge);
   const Json& tools() const { return sees_pictures_ ? tools_ : tools_in_words_; }
+  /// Of what every request begins with: the instructions and the tools.
+  size_t fixed_bytes() const;
+  void fit(int64_t window_tokens);
   bool shrink_prompt();
   void keep_partial();
+  void warn_of_window();
   void check_window(const Completion& completion);
   PlannedAction plan(const ToolCall& call) const;
   std::vector<PlannedAction> plan_all(const std::vector<ToolCall>& calls) const;
@@ -84,6 +96,9 @@ class Loop {
   void tell_secrets(const std::stop_token& stop, Deadline deadline);
   std::string prepare_step();
   RunOutcome out_of_budget(const std::string& limit) const;
+  void ask_other_model();
+  bool asked_when_stuck() const;
+  RunOutcome stuck_end(const std::string& fact);
 
   const Registry& registry_;
   const ContextFactory& contexts_;
@@ -94,15 +109,19 @@ class Loop {
   Budget budget_;
   History history_;
   OwnTools own_;
-  const Json tools_;
-  const Json tools_in_words_;  ///< for a model that sees no pictures
+  Json tools_;
+  Json tools_in_words_;  ///< for a model that sees no pictures
   Actions actions_;
   Pointing pointing_;
+  Summariser summariser_;
+  const std::string fallback_;  ///< the name of the model that stands by, "" if none does
   StuckDetector stuck_;
+  int other_steps_ = 0;  ///< so many more are that model's
   News news_;
   HistoryLimits limits_;
   bool sees_pictures_;
   Deadline deadline_ = Deadline::never();
+  int64_t window_tokens_ = 0;  ///< that the tools and the limits are for; 0: unknown
   bool window_checked_ = false;
   int malformed_ = 0;  ///< answers in a row with a call that could not be read
   std::string last_text_;

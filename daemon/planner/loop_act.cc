@@ -9,6 +9,7 @@
 #include "planner/call_arguments.h"
 #include "planner/loop.h"
 #include "planner/sight.h"
+#include "planner/tool_list.h"
 
 namespace selfagent {
 
@@ -25,7 +26,7 @@ PlannedAction Loop::plan(const ToolCall& call) const {
   PlannedAction planned;
   planned.extra = call.extra;
   planned.action.call_id = call.id;
-  planned.action.tool = known_name(call.name);
+  planned.name = planned.action.tool = known_name(call.name);
   planned.arguments = "{}";
   if (call.truncated) {
     planned.problem = truncated_text;
@@ -36,6 +37,12 @@ PlannedAction Loop::plan(const ToolCall& call) const {
     planned.repaired = arguments.repaired;
     planned.arguments =
         arguments.repaired || call.arguments.empty() ? dump_json(arguments.object) : call.arguments;
+    if (planned.name == more_tools_name) {
+      if (auto inner = inner_call(arguments.object)) {
+        planned.action.tool = known_name(inner->tool);
+        arguments.object = std::move(inner->arguments);
+      }
+    }
     const Tool* tool = find_tool(planned.action.tool);
     planned.action.arguments =
         tool == nullptr ? arguments.object : fit_to_schema(arguments.object, tool->input_schema);

@@ -14,7 +14,6 @@ namespace {
 constexpr int max_empty_answers = 3;
 // Its notation of calls does not get better by being asked more often.
 constexpr int max_malformed_answers = 4;
-constexpr size_t smallest_prompt_bytes = 4'000;
 
 constexpr const char* nudge_text =
     "[Your last answer was empty. Go on with the task: call a tool, or say what the result is.]";
@@ -68,9 +67,17 @@ Completion Loop::ask(const std::stop_token& stop) {
   }
 }
 
+// A question that is no step of the task.
+Completion Loop::ask_beside(const CompletionRequest& asked, const std::stop_token& stop) {
+  Completion answer = model_(asked, stop);
+  budget_.add(answer);
+  return answer;
+}
+
 Completion Loop::ask_once(bool nudge, const std::stop_token& stop) {
   budget_.add_step();
   CompletionRequest asked = request(nudge);
+  if (summariser_.update(limits_, steps(), stop)) asked = request(nudge);
   if (sees_pictures_) {
     asked.without_pictures = [this, nudge, &stop] {
       sees_pictures_ = false;
@@ -92,6 +99,7 @@ CompletionRequest Loop::request(bool nudge) {
   if (!note.empty()) append_text(request.messages, note);
   if (nudge) append_text(request.messages, nudge_text);
   request.tools = tools();
+  request.by_fallback = other_steps_ > 0;
   request.on_text = [this](const std::string& piece) {
     partial_text_ += piece;
     log_.announce("text_delta", {{"text", piece}});
@@ -107,15 +115,33 @@ CompletionRequest Loop::request(bool nudge) {
   return request;
 }
 
-// The prompt was larger than the model's window: halves what is kept.
+size_t Loop::fixed_bytes() const {
+  return system_prompt(sees_pictures_).size() + dump_json(tools()).size();
+}
+
+// The prompt was larger than the model's window: halves what is kept. If hardly anything is, the
+// tools are what is too large.
 bool Loop::shrink_prompt() {
   limits_.text_bytes = std::min(limits_.text_bytes, history_.text_bytes()) / 2;
   limits_.keep_pictures = 1;
   limits_.picture_step = 2;
-  if (limits_.text_bytes < smallest_prompt_bytes) return false;
+  if (limits_.text_bytes < smallest_text_bytes) {
+    if (window_tokens_ > 0 && window_tokens_ <= smallest_window_tokens) return false;
+    fit(smallest_window_tokens);
+  }
   log_.notice(
       "The conversation is larger than the model's context window: older parts are left out.");
   return true;
+}
+
+// Said before the first request, as what comes of it may be nonsense.
+void Loop::warn_of_window() {
+  if (window_tokens_ <= 0 || window_tokens_ >= smallest_window_tokens) return;
+  window_checked_ = true;
+  log_.notice("The model's context window has " + std::to_string(window_tokens_) +
+              " tokens, and a task needs at least " + std::to_string(smallest_window_tokens) +
+              ": give it a larger one (Ollama: set OLLAMA_CONTEXT_LENGTH=32768 or more; llama.cpp: "
+              "--ctx-size).");
 }
 
 // Ollama's default window is 4096 tokens, the tools alone need more; it cuts the beginning off and
@@ -126,8 +152,7 @@ void Loop::check_window(const Completion& completion) {
   // No text of a conversation has so many bytes per token; what was cached is not counted by some
   // servers.
   constexpr size_t most_bytes_per_token = 7;
-  const size_t sent =
-      history_.text_bytes() + system_prompt(sees_pictures_).size() + dump_json(tools()).size();
+  const size_t sent = history_.text_bytes() + fixed_bytes();
   const auto read = static_cast<size_t>(completion.prompt_tokens + completion.cached_tokens);
   if (read * most_bytes_per_token >= sent) return;
   log_.notice("The model server read only " + std::to_string(read) +
@@ -161,11 +186,10 @@ void Loop::record_answer(const Completion& completion, const std::vector<Planned
   }
   std::string repaired;
   for (const auto& call : calls) {
-    Json entry = {
-        {"id", call.action.call_id}, {"name", call.action.tool}, {"arguments", call.arguments}};
+    Json entry = {{"id", call.action.call_id}, {"name", call.name}, {"arguments", call.arguments}};
     if (call.extra.is_object() && !call.extra.empty()) entry["extra"] = call.extra;
     data["tool_calls"].push_back(std::move(entry));
-    if (call.repaired) repaired += (repaired.empty() ? "" : ", ") + call.action.tool;
+    if (call.repaired) repaired += (repaired.empty() ? "" : ", ") + call.name;
   }
   if (completion.prompt_tokens > 0) {
     data["usage"] = {{"prompt_tokens", completion.prompt_tokens},

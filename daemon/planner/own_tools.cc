@@ -6,6 +6,7 @@
 #include "planner/conditions.h"
 #include "planner/evidence.h"
 #include "planner/recall.h"
+#include "planner/tool_list.h"
 
 namespace selfagent {
 
@@ -24,7 +25,7 @@ namespace {
 
 constexpr Annotations reads{
     .read_only = true, .destructive = false, .idempotent = true, .open_world = false};
-constexpr Annotations changes{
+constexpr Annotations acts{
     .read_only = false, .destructive = false, .idempotent = false, .open_world = false};
 
 struct DoneArgs {
@@ -140,7 +141,7 @@ OwnTools::OwnTools(const Registry& registry, const History& history) {
            "would fail if the task were not done. Use outcome failed if it did not work, blocked "
            "if something only the user can change is in the way; say what is left.",
        .area = ToolArea::any,
-       .annotations = changes,
+       .annotations = acts,
        .params = {param("summary", &DoneArgs::summary,
                         "The report: what was done, the result and where it is, in the user's "
                         "language.")
@@ -166,7 +167,7 @@ OwnTools::OwnTools(const Registry& registry, const History& history) {
            "send or pay), or when only the user can go on (a password, a captcha). Never guess "
            "there. The question must be understandable without what you saw.",
        .area = ToolArea::any,
-       .annotations = changes,
+       .annotations = acts,
        .params =
            {param("question", &AskArgs::question, "One question, in the user's language.")
                 .range(1, 4'000),
@@ -174,7 +175,13 @@ OwnTools::OwnTools(const Registry& registry, const History& history) {
        .run = [this](const AskArgs& args, ToolContext&) { return ask(args, ending_); }}));
   tools_.add(recall_tool(history, reads));
   tools_.add(look_tool(last_look_, reads));
-  tools_.add(conditions_tool(history, changes));
+  tools_.add(conditions_tool(history, acts));
+  tools_.add(more_tools_tool(
+      [this, &registry](const std::string& name) {
+        const Tool* tool = registry.find(name);
+        return tool != nullptr ? tool : tools_.find(name);
+      },
+      reads));
 }
 
 }  // namespace selfagent

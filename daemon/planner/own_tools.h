@@ -1,5 +1,5 @@
 // The tools that only the planner's model has: done, ask_user, recall and conditions, which act on
-// the run itself, and look, for models that see no pictures.
+// the run itself, look, for models that see no pictures, and more_tools, for small windows.
 #pragma once
 
 #include <optional>

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "llm/capabilities.h"
+#include "llm/server_window.h"
 #include "planner/chat_command.h"
 #include "planner/limited_stop.h"
 #include "planner/loop.h"
@@ -70,6 +71,9 @@ struct Planner::State {
   const BudgetSettings budget;
   const LearnedPtr learned;  ///< about `model`
   const ModelFactory connect;
+  const bool summaries;
+  const std::string fallback;  ///< the name of the model that stands by, "" if none does
+  const bool asks_window;      ///< the model is a server that may tell its context window
 
   RunSoFar left_of(const std::string& conversation_id, const std::string& job_id) const {
     return read_run(all_events(store, conversation_id, job_id), registry);
@@ -86,9 +90,11 @@ struct Planner::State {
 Planner::Planner(const Registry& registry, Store& store, ContextFactory contexts,
                  ModelSettings models, BudgetSettings limits, ModelFactory connect) {
   const LearnedPtr learned = make_learned_capabilities(models.first, models.learned);
-  if (!connect) connect = connect_to(models, learned);
+  const bool serves = !connect;
+  if (serves) connect = connect_to(models, learned);
   state_.reset(new State{registry, store, std::move(contexts), std::move(models.first), limits,
-                         learned, std::move(connect)});
+                         learned, std::move(connect), models.summaries,
+                         models.fallback.configured() ? models.fallback.model : "", serves});
 }
 
 Planner::~Planner() = default;
@@ -167,7 +173,12 @@ RunOutcome Planner::State::run(const RunRequest& request, const RunSoFar& before
 RunOutcome Planner::State::run_with_model(const RunRequest& request, const RunSoFar& before,
                                           RunLog& log, const BudgetSettings& limits,
                                           const std::stop_token& stop, Deadline deadline) {
-  const KnownModel known{learned->read().max_images > 0, learned->window_tokens()};
+  if (asks_window) {
+    const LimitedStop limited(stop, deadline);
+    learned->learn_window([&] { return ask_window(model, limited.token()); }, limited.token());
+  }
+  const KnownModel known{learned->read().max_images > 0, learned->window_tokens(), summaries,
+                         fallback};
   Loop loop(registry, contexts, log, connect(), limits, before, request.take_messages, known);
   RunOutcome outcome;
   try {

@@ -5,12 +5,14 @@
 
 #include "base/lower.h"
 #include "base/utf8.h"
+#include "planner/turns.h"
 
 namespace selfagent {
 
 namespace {
 
-constexpr size_t page_bytes = 20'000;
+constexpr size_t longest_page = 20'000;
+constexpr size_t longest_page_note = 100;
 constexpr size_t most_matches = 20;
 constexpr size_t snippet_bytes = 300;
 
@@ -26,7 +28,7 @@ std::string member(const Event& event, const char* name) {
 }
 
 // From `offset` on, or from the next beginning of a character.
-std::string page_of(const std::string& text, size_t offset) {
+std::string page_of(const std::string& text, size_t offset, size_t page_bytes) {
   offset = next_character(text, offset);
   const std::string part(utf8_prefix(std::string_view(text).substr(offset), page_bytes));
   const size_t end = offset + part.size();
@@ -36,10 +38,15 @@ std::string page_of(const std::string& text, size_t offset) {
   return "[" + note + "]\n" + part;
 }
 
-ToolResult read_result(const Args& args, const std::vector<Event>& events) {
-  const auto at = std::find_if(events.rbegin(), events.rend(), [&](const Event& event) {
-    return event.kind == "action_result" && member(event, "call_id") == args.call_id;
-  });
+bool is_meant(const Event& event, const std::string& id) {
+  if (event.kind == "user_message") return message_handle(event.seq) == id;
+  return event.kind == "action_result" && member(event, "call_id") == id;
+}
+
+ToolResult read_result(const Args& args, const History& history) {
+  const std::vector<Event>& events = history.events();
+  const auto at = std::find_if(events.rbegin(), events.rend(),
+                               [&](const Event& event) { return is_meant(event, args.call_id); });
   if (at == events.rend()) {
     return ToolResult::error("no call " + args.call_id +
                              " has a result in this conversation: search for words of it with "
@@ -51,11 +58,13 @@ ToolResult read_result(const Args& args, const std::vector<Event>& events) {
     return ToolResult::error("offset " + std::to_string(offset) + " is beyond the " +
                              std::to_string(text.size()) + " bytes of this result");
   }
-  return ToolResult::text(page_of(text, offset));
+  // A page is a result, too, and must be shown whole.
+  const size_t shown = history.result_bytes() - longest_page_note;
+  return ToolResult::text(page_of(text, offset, std::min(longest_page, shown)));
 }
 
 std::string who(const Event& event) {
-  if (event.kind == "user_message") return "the user";
+  if (event.kind == "user_message") return "the user (call_id " + message_handle(event.seq) + ")";
   if (event.kind == "assistant_message") return "you";
   return member(event, "tool") + " (call_id " + member(event, "call_id") + ")";
 }
@@ -125,12 +134,14 @@ Tool recall_tool(const History& history, Annotations annotations) {
   return make_tool<Args>(
       {.name = "recall",
        .title = "Recall",
-       .description = "Reads what is no longer shown of this conversation. With call_id: the whole "
-                      "result of that call, 20,000 bytes from offset on. With query: where all of "
-                      "its words occur in what the user and you said, in calls and in results.",
+       .description =
+           "Reads what is no longer shown of this conversation. With call_id: the whole "
+           "result of that call, up to 20,000 bytes from offset on. With query: where all of "
+           "its words occur in what the user and you said, in calls and in results.",
        .area = ToolArea::any,
        .annotations = annotations,
-       .params = {param("call_id", &Args::call_id, "The id of an earlier call.").optional(),
+       .params = {param("call_id", &Args::call_id, "The id of an earlier call, or of a message.")
+                      .optional(),
                   param("offset", &Args::offset, "With call_id: the first byte.")
                       .range(0, 1'000'000'000)
                       .optional(),
@@ -139,7 +150,7 @@ Tool recall_tool(const History& history, Annotations annotations) {
          if (args.call_id.empty() == args.query.empty()) {
            throw ParameterError("give call_id or query, one of them");
          }
-         return args.query.empty() ? read_result(args, history.events())
+         return args.query.empty() ? read_result(args, history)
                                    : search(args.query, history.events());
        }});
 }

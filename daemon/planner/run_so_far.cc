@@ -36,6 +36,8 @@ class Reader {
       } else if (data.value("to_model", false)) {
         run_.ended.reset();
       }
+    } else if (event.kind == "summary") {
+      read_usage(data);
     } else if (event.kind == "run_finished") {
       run_.obstacle = "it has ended";
     }
@@ -48,16 +50,20 @@ class Reader {
   }
 
  private:
-  void read_answer(const Json& data) {
-    ++run_.steps;
-    restarts_ = 0;
-    open_.clear();
-    run_.ended.reset();
+  void read_usage(const Json& data) {
     if (const auto usage = data.find("usage"); usage != data.end() && usage->is_object()) {
       run_.input_tokens += usage->value("prompt_tokens", int64_t{0});
       run_.cached_tokens += usage->value("cached_tokens", int64_t{0});
       run_.output_tokens += usage->value("completion_tokens", int64_t{0});
     }
+  }
+
+  void read_answer(const Json& data) {
+    ++run_.steps;
+    restarts_ = 0;
+    open_.clear();
+    run_.ended.reset();
+    read_usage(data);
     if (data.contains("tool_calls")) return;
     run_.ended =
         RunOutcome{JobState::succeeded, "", data.value("text", ""), 0, "succeeded_unverified"};

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "planner/prompt.h"
+#include "planner/tool_list.h"
 #include "tool/desktop_text.h"
 
 namespace selfagent {
@@ -38,7 +39,9 @@ ToolResult look_around(const LookArgs& args, ToolContext& context, LastLook& las
 Json definitions_without(const std::vector<const Registry*>& registries, const char* left_out) {
   Json tools = Json::array();
   for (auto& tool : tool_definitions(registries)) {
-    if (tool["function"]["name"] != left_out) tools.push_back(std::move(tool));
+    const Json& name = tool["function"]["name"];
+    // more_tools comes with the list that needs it.
+    if (name != left_out && name != more_tools_name) tools.push_back(std::move(tool));
   }
   return tools;
 }

@@ -4,7 +4,9 @@
 #include <array>
 #include <cctype>
 #include <set>
+#include <vector>
 
+#include "base/utf8.h"
 #include "tool/effect.h"
 
 namespace selfagent {
@@ -15,19 +17,39 @@ constexpr size_t longest_period = 3;
 constexpr size_t rounds_to_end = 12;
 constexpr size_t most_turns = longest_period * rounds_to_end;
 
+enum class For { either, with_fallback, without_fallback };
+
 struct Step {
   size_t rounds;
+  For whom;
   const char* advice;
 };
-constexpr std::array<Step, 3> ladder{{
-    {3, "Do not do it again in the same way: find out why it has no effect, or what is missing."},
-    {5,
+constexpr const char* stop_trying =
+    "Stop trying. Call ask_user with what you have tried and what you need, or done with the "
+    "outcome failed or blocked and what is left.";
+constexpr size_t takes_over_after = 8;
+constexpr std::array<Step, 5> ladder{{
+    {3, For::either,
+     "Do not do it again in the same way: find out why it has no effect, or what is missing."},
+    {5, For::either,
      "Take another way: the keyboard instead of the mouse, a menu instead of a button, the shell "
      "or a file instead of the window. Look at the whole screen first, and plan anew."},
-    {8,
-     "Stop trying. Call ask_user with what you have tried and what you need, or done with the "
-     "outcome failed or blocked and what is left."},
+    {takes_over_after, For::without_fallback, stop_trying},
+    {takes_over_after, For::with_fallback,
+     "You are another model now, and take over: look at what is really there, find out why nothing "
+     "came of it, and go another way."},
+    {10, For::with_fallback, stop_trying},
 }};
+
+constexpr size_t most_tried = 3;
+constexpr size_t longest_tried = 200;
+
+std::string one_line(const std::string& text) {
+  std::string line(utf8_prefix(text, longest_tried));
+  while (line.ends_with('\n')) line.pop_back();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line + (line.size() + 1 < text.size() ? "…" : "");
+}
 
 bool same(const TurnOutcome& one, const TurnOutcome& other) {
   return one.actions == other.actions && one.seen == other.seen;
@@ -74,11 +96,26 @@ Advice StuckDetector::add(TurnOutcome turn) {
   if (turns_.size() > most_turns) turns_.pop_front();
   const Circle circle = longest();
   const std::string fact = circle.what + ", " + std::to_string(circle.rounds) + " times in a row";
-  if (circle.rounds >= rounds_to_end) return {"", fact};
+  if (circle.rounds >= rounds_to_end) return {"", fact, false};
+  const For whom = has_fallback_ ? For::with_fallback : For::without_fallback;
   for (const Step& step : ladder) {
-    if (circle.rounds == step.rounds) return {"You did " + fact + ". " + step.advice, ""};
+    if (circle.rounds != step.rounds || (step.whom != For::either && step.whom != whom)) continue;
+    return {"You did " + fact + ". " + step.advice, "",
+            has_fallback_ && step.rounds == takes_over_after};
   }
   return {};
+}
+
+std::string StuckDetector::tried() const {
+  std::vector<std::string> lines;
+  for (auto turn = turns_.rbegin(); turn != turns_.rend() && lines.size() < most_tried; ++turn) {
+    const std::string line =
+        "\n- " + one_line(turn->actions) + (turn->said.empty() ? "" : ": " + one_line(turn->said));
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+  }
+  std::string text;
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) text += *line;
+  return text;
 }
 
 void TurnRecorder::add(const std::string& tool, const std::string& arguments, bool ok,
@@ -99,7 +136,7 @@ std::optional<TurnOutcome> TurnRecorder::outcome() const {
   const bool idle = gui_ > 0 && idle_ == gui_ && gui_ + waits_ == calls_;
   // A caret that blinks makes another picture of the same screen.
   const std::string seen = idle || picture_.empty() ? texts_ : picture_;
-  return TurnOutcome{actions_, seen, failures_ == calls_, idle};
+  return TurnOutcome{actions_, seen, failures_ == calls_, idle, texts_};
 }
 
 std::string without_durations(const std::string& text) {

@@ -11,17 +11,19 @@ namespace selfagent {
 
 namespace {
 
-// One result in the prompt; tools bound their output too, this is for the sum of many.
-constexpr size_t head_bytes = 24'000;
-constexpr size_t tail_bytes = 8'000;
-
 std::string text_of(const Json& data, const char* name) {
   const auto at = data.find(name);
   return at != data.end() && at->is_string() ? at->get<std::string>() : "";
 }
 
-std::string bounded(const std::string& text, const std::string& call_id) {
-  if (text.size() <= head_bytes + tail_bytes) return text;
+// Of the user's words rather more is shown than of a result.
+constexpr size_t most_times_longer_prompt = 3;
+
+// The head tells what it is, and ends of outputs tell how it ended.
+std::string bounded(const std::string& text, const std::string& call_id, size_t most_bytes) {
+  if (text.size() <= most_bytes) return text;
+  const size_t tail_bytes = most_bytes / 4;
+  const size_t head_bytes = most_bytes - tail_bytes;
   const std::string head(utf8_prefix(text, head_bytes));
   const size_t tail = next_character(text, text.size() - tail_bytes);
   const std::string how = call_id.empty()
@@ -35,7 +37,8 @@ std::string bounded(const std::string& text, const std::string& call_id) {
 // The turns of one job, one event after the other.
 class Builder {
  public:
-  explicit Builder(std::vector<Turn>& turns) : turns_(turns) {}
+  Builder(std::vector<Turn>& turns, size_t result_bytes)
+      : turns_(turns), result_bytes_(result_bytes) {}
 
   // Jobs of one conversation may overlap (a chat command beside a run): each is told as a whole.
   void tell_job(const std::vector<const Event*>& events) {
@@ -66,14 +69,16 @@ class Builder {
 
   void tell(const Event& event) {
     const Json& data = event.data;
+    if (pending_.empty()) pending_seq_ = event.seq;
     if (event.kind == "user_message") {
-      const std::string text = text_of(data, "text");
+      const std::string text = bounded(text_of(data, "text"), message_handle(event.seq),
+                                       most_times_longer_prompt * result_bytes_);
       if (data.contains("joined")) return tell_message(text);
       command_ = text.starts_with('/');
       say(command_ ? "[The user ran a command directly: " + text + "]" : text);
-      if (!command_) prompts_.push_back(text);
+      if (!command_) begins_task_ = true;
     } else if (event.kind == "assistant_message") {
-      if (!command_ && !data.value("partial", false)) tell_answer(data);
+      if (!command_ && !data.value("partial", false)) tell_answer(data, event.seq);
     } else if (event.kind == "action_intent") {
       if (OpenCall* call = find(text_of(data, "call_id"))) call->intended = true;
     } else if (event.kind == "action_result") {
@@ -86,11 +91,12 @@ class Builder {
     }
   }
 
-  void tell_answer(const Json& data) {
+  void tell_answer(const Json& data, int64_t event_seq) {
     close_calls();
     flush_user();
     Turn turn;
     turn.role = Turn::Role::assistant;
+    turn.seq = answer_seq_ = event_seq;
     turn.text = text_of(data, "text");
     turn.assistant = data;
     turns_.push_back(turn);
@@ -102,7 +108,7 @@ class Builder {
     const std::string tool = text_of(data, "tool");
     const std::string call_id = text_of(data, "call_id");
     const char* told = data.contains("model_text") ? "model_text" : "text";
-    const std::string text = bounded(text_of(data, told), call_id);
+    const std::string text = bounded(text_of(data, told), call_id, result_bytes_);
     if (OpenCall* call = find(call_id)) {
       call->answered = true;
       ended_by_call_ = OwnTools::ends_run(tool) && data.value("ok", false);
@@ -133,7 +139,6 @@ class Builder {
     tell_advice("The user says, while you work:");
     seen_.push_back({text, "", ""});
     if (calls_.empty()) take_seen();
-    prompts_.push_back(text);
   }
 
   // Between a call and its answer nothing may stand.
@@ -158,6 +163,7 @@ class Builder {
     for (const auto& call : calls_) {
       Turn turn;
       turn.role = Turn::Role::tool;
+      turn.seq = answer_seq_;
       turn.call_id = call.id;
       turn.text = call.answered ? call.text : missing_answer(call);
       if (turn.text.empty()) turn.text = "ok";
@@ -186,11 +192,12 @@ class Builder {
   void flush_user() {
     if (pending_.empty()) return;
     Turn turn;
+    turn.seq = pending_seq_;
     turn.parts = std::move(pending_);
-    turn.prompts = std::move(prompts_);
+    turn.begins_task = begins_task_;
     turns_.push_back(std::move(turn));
     pending_.clear();
-    prompts_.clear();
+    begins_task_ = false;
   }
 
   OpenCall* find(const std::string& id) {
@@ -201,10 +208,13 @@ class Builder {
   }
 
   std::vector<Turn>& turns_;
+  const size_t result_bytes_;
   std::vector<OpenCall> calls_;  ///< of the newest answer of the model
   std::vector<Part> seen_;       ///< pictures that belong after the answers of calls_
   std::vector<Part> pending_;    ///< of the user turn that comes next
-  std::vector<std::string> prompts_;
+  int64_t pending_seq_ = 0;      ///< of its first event
+  int64_t answer_seq_ = 0;       ///< of the newest answer of the model
+  bool begins_task_ = false;
   bool command_ = false;
   bool command_acted_ = false;
   size_t before_command_ = 0;
@@ -215,7 +225,9 @@ class Builder {
 
 }  // namespace
 
-std::vector<Turn> make_turns(const std::vector<Event>& events) {
+std::string message_handle(int64_t seq) { return "message_" + std::to_string(seq); }
+
+std::vector<Turn> make_turns(const std::vector<Event>& events, size_t result_bytes) {
   std::vector<std::string> order;
   std::map<std::string, std::vector<const Event*>> jobs;
   for (const auto& event : events) {
@@ -224,7 +236,7 @@ std::vector<Turn> make_turns(const std::vector<Event>& events) {
     job.push_back(&event);
   }
   std::vector<Turn> turns;
-  Builder builder(turns);
+  Builder builder(turns, result_bytes);
   for (const auto& job : order) builder.tell_job(jobs[job]);
   builder.finish();
   return turns;

@@ -280,6 +280,8 @@ async function oddModel(answer) {
     let text = "";
     request.on("data", (piece) => { text += piece; });
     request.on("end", () => {
+      // How large its window is, it does not tell.
+      if (!request.url.endsWith("/chat/completions")) return response.writeHead(404).end();
       const entry = { gone: false };
       seen.push(entry);
       response.on("close", () => { entry.gone = !response.writableFinished; });

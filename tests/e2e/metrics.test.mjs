@@ -123,8 +123,9 @@ describe("the metrics", () => {
 
   test("show the queue, what runs, and the connections", async () => {
     const job = async (state) => (await scrape()).value(`selfagent_jobs{state="${state}"}`);
+    const asked = box.model.requests.length;
     const first = (await box.daemon.post("/schedule", { prompt: "hang now" })).body.job_id;
-    await until("it runs", async () => (await job("running")) === 1, 20_000);
+    await until("it runs", async () => (await job("running")) === 1 && box.model.requests.length > asked, 20_000);
     const second = (await box.daemon.post("/schedule", { prompt: "say hello" })).body.job_id;
     assert.equal(await job("queued"), 1);
     for (const id of [second, first]) await box.daemon.post(`/cancel/${id}`, {});

@@ -51,6 +51,7 @@ function careful(messages) {
 async function serveModel(request, response) {
   let body = "";
   for await (const piece of request) body += piece;
+  if (!request.url.endsWith("/chat/completions")) return response.writeHead(404).end(); // what its window is
   const { messages } = JSON.parse(body);
   const { text, name, arguments: given } = careful(messages);
   response.writeHead(200, { "Content-Type": "text/event-stream" });

@@ -63,6 +63,42 @@ TEST_CASE("the context window is known to the next daemon, and the operator's wo
   CHECK(make_learned_capabilities(settings, kept.file)->window_tokens() == 32'000);
 }
 
+TEST_CASE("what the server says of its window counts more than an overflow, unless that is newer") {
+  const Kept kept;
+  const auto told = [](int64_t tokens) { return [tokens] { return std::optional(tokens); }; };
+  const auto learned = kept.of("a");
+  learned->keep_window(8192);
+  learned->learn_window([] { return std::optional<int64_t>(); }, {});
+  CHECK(learned->window_tokens() == 8192);
+  learned->learn_window(told(32'768), {});
+  CHECK(learned->window_tokens() == 32'768);
+  CHECK(kept.of("a")->window_tokens() == 32'768);
+  bool asked_again = false;
+  learned->learn_window([&asked_again] { return asked_again = true, std::optional<int64_t>(1); },
+                        {});
+  CHECK(!asked_again);
+  // Started anew with a smaller one.
+  learned->keep_window(16'384);
+  CHECK(learned->window_tokens() == 16'384);
+  // A daemon that is told nothing any more forgets what an earlier one was told.
+  const auto next = kept.of("a");
+  next->learn_window(told(4'096), {});
+  CHECK(next->window_tokens() == 4'096);
+  const auto last = kept.of("a");
+  last->learn_window(told(0), {});
+  CHECK(last->window_tokens() == 16'384);
+}
+
+TEST_CASE("the operator's word about the window saves the question") {
+  LlmSettings settings{"http://127.0.0.1:1/v1", "a", "", {}};
+  settings.dialect.context_tokens = 32'000;
+  bool asked = false;
+  const auto learned = make_learned_capabilities(settings, "");
+  learned->learn_window([&asked] { return asked = true, std::optional<int64_t>(1); }, {});
+  CHECK(!asked);
+  CHECK(learned->window_tokens() == 32'000);
+}
+
 TEST_CASE("what the operator says counts more than what was learned, and is not kept") {
   const Kept kept;
   Capabilities blind;

@@ -212,17 +212,23 @@ TEST_CASE("tokens run out after the answer that used them") {
   CHECK_THAT(outcome.reason, Contains("1000 tokens"));
 }
 
-TEST_CASE("a run that goes in circles is told, then ended") {
-  ShellWorld world;
-  for (int i = 0; i < 12; ++i) {
+void go_in_circles(World& world, int steps = 12) {
+  for (int i = 0; i < steps; ++i) {
     world.model.then(calls_answer({call("", "say", R"({"text":"again"})")}));
   }
+}
+
+TEST_CASE("a run that goes in circles is told, then asks the user") {
+  ShellWorld world;
+  go_in_circles(world);
   const RunOutcome outcome = world.run("Go");
   CHECK(outcome.state == JobState::failed);
+  CHECK(outcome.outcome == "needs_user");
   CHECK(outcome.steps == 12);
-  CHECK_THAT(outcome.reason,
-             Contains("in circles: the same with the same result, 12 times in a row"));
-  CHECK(world.count("notice") == 3);
+  CHECK_THAT(outcome.reply,
+             Contains("I did the same with the same result, 12 times in a row. What I tried last:"
+                      "\n- say {\"text\":\"again\"}: again\nHow shall I go on?"));
+  CHECK(world.count("notice") == 4);
   CHECK_THAT(all_text(world.model.requests[3]), Contains("3 times in a row"));
   CHECK_THAT(all_text(world.model.requests[8]), Contains("ask_user"));
   // What was said is never taken back: the requests stay prefixes of one another.
@@ -231,6 +237,54 @@ TEST_CASE("a run that goes in circles is told, then ended") {
     before.pop_back();
     CHECK(world.model.requests[i].dump().starts_with(before));
   }
+}
+
+TEST_CASE("the user's answer to that question is heard, and the second time is the end") {
+  ShellWorld world;
+  go_in_circles(world);
+  world.run("Go");
+  go_in_circles(world);
+  const RunOutcome again = world.run("Try it harder");
+  const std::string heard = all_text(world.model.requests[12]);
+  CHECK_THAT(heard, Contains("The user was asked: I go in circles"));
+  CHECK_THAT(heard, Contains("Try it harder"));
+  CHECK(again.outcome == "failed");
+  CHECK_THAT(again.reason,
+             Contains("in circles: the same with the same result, 12 times in a row"));
+  // What succeeds meanwhile makes good for it.
+  world.model.then(text_answer("Done."));
+  CHECK(world.run("Leave it").outcome == "succeeded_unverified");
+  go_in_circles(world);
+  CHECK(world.run("And now this").outcome == "needs_user");
+}
+
+TEST_CASE("where another model stands by, it takes over from one that goes in circles") {
+  ShellWorld world;
+  world.fallback = {"http://127.0.0.1:1/v1", "the-other", "", {}};
+  go_in_circles(world, 8);
+  for (int i = 0; i < 11; ++i) {
+    world.model.then(calls_answer({call("", "say", dump_json({{"text", std::to_string(i)}}))}));
+  }
+  world.model.then(text_answer("Found a way."));
+  CHECK(world.run("Go").reply == "Found a way.");
+  const std::vector<bool>& whose = world.model.by_fallback;
+  REQUIRE(whose.size() == 20);
+  for (size_t i = 0; i < whose.size(); ++i) CHECK(whose[i] == (i >= 8 && i < 18));
+  CHECK_THAT(all_text(world.model.requests[8]), Contains("You are another model now"));
+  CHECK_THAT(all_text(world.model.requests[8]), !Contains("ask_user with what you have tried"));
+  std::string notices;
+  for (const Event& event : world.events()) notices += event.data.value("text", "") + "\n";
+  CHECK_THAT(notices, Contains("goes in circles: the-other takes over for the next 10 steps."));
+}
+
+TEST_CASE("if the other model goes on in the same circle, the user is asked") {
+  ShellWorld world;
+  world.fallback = {"http://127.0.0.1:1/v1", "the-other", "", {}};
+  go_in_circles(world);
+  const RunOutcome outcome = world.run("Go");
+  CHECK(outcome.outcome == "needs_user");
+  CHECK(outcome.steps == 12);
+  CHECK_THAT(all_text(world.model.requests[10]), Contains("ask_user with what you have tried"));
 }
 
 TEST_CASE("recall reads what is no longer shown") {

@@ -28,6 +28,8 @@ std::string fact(int step) {
 struct LongModel {
   int step = 0;
   int overflows = 0;
+  size_t longest_note = 0;  ///< in place of what is left out
+  bool keeps_task = true;   ///< the note has the user's words and the newest summary
   std::set<std::string> found;
 
   Completion answer(const Json& messages) {
@@ -35,6 +37,11 @@ struct LongModel {
     if (all.size() / 4 > window_tokens) {
       ++overflows;
       throw Error(ErrorCode::resource_exhausted, "the prompt exceeds the context window");
+    }
+    const std::string first = messages[1]["content"].dump();
+    if (first.find("is left out; recall") != std::string::npos) {
+      longest_note = std::max(longest_note, first.size());
+      keeps_task = keeps_task && first.find("Go on") != std::string::npos;
     }
     ++step;
     if (step <= long_run) {
@@ -68,6 +75,7 @@ TEST_CASE("a window that is known is never overflowed") {
   world.limits.max_steps = steps + 10;
   CHECK(world.run("Go on", {}, std::chrono::seconds(600)).reply == "Enough.");
   CHECK(model.overflows == 0);
+  CHECK(model.keeps_task);
 }
 
 TEST_CASE("what fits a window") {
@@ -75,7 +83,7 @@ TEST_CASE("what fits a window") {
   CHECK(unknown.text_bytes == HistoryLimits().text_bytes);
   CHECK(unknown.keep_pictures == 3);
   const HistoryLimits large = limits_for(1'000'000, 30'000);
-  CHECK(large.text_bytes == HistoryLimits().text_bytes);
+  CHECK(large.text_bytes > 2'000'000);
   CHECK(large.keep_pictures == 3);
   const HistoryLimits middle = limits_for(64'000, 30'000);
   CHECK(middle.text_bytes < 100'000);
@@ -89,6 +97,11 @@ TEST_CASE("what fits a window") {
 TEST_CASE("two thousand steps fit a window of 16,000 tokens, and what was said early is found") {
   World world;
   world.limits.max_steps = long_run + 100;
+  world.model.summarise = [&world](const CompletionRequest& request) {
+    CHECK(request.messages.dump().size() / 4 < window_tokens);
+    return text_answer("## Next steps\nSummary " + std::to_string(world.model.summaries.size()) +
+                       std::string(5'000, '.'));
+  };
   LongModel model;
   for (int i = 0; i < long_run + 50; ++i) {
     world.model.then([&](const CompletionRequest& request, const std::stop_token&) {
@@ -100,6 +113,11 @@ TEST_CASE("two thousand steps fit a window of 16,000 tokens, and what was said e
   CHECK(outcome.reply == "All recalled.");
   CHECK(model.found.size() == long_run / fact_every);
   CHECK(model.overflows > 0);
+  CHECK(world.model.summaries.size() > long_run / 100);
+  CHECK(model.keeps_task);
+  // Of a window of 64,000 bytes.
+  CHECK(model.longest_note > 1'000);
+  CHECK(model.longest_note < 15'000);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/base64.h"
 #include "catch.h"
 #include "world.h"
 
@@ -176,7 +177,8 @@ TEST_CASE("old pictures leave ten at a time, and at most twelve are shown") {
     INFO("request " << i);
     CHECK(pictures >= std::min<int>(3, static_cast<int>(i) + 1));
     CHECK(pictures <= 12);
-    // The newest is always there.
+    // The first and the newest are always there.
+    CHECK(content_text(messages[1]).ends_with(">"));
     CHECK(content_text(messages.back()).ends_with(">"));
     if (i == 0) continue;
     std::string before = world.model.requests[i - 1].dump();
@@ -184,6 +186,37 @@ TEST_CASE("old pictures leave ten at a time, and at most twelve are shown") {
     if (!text.starts_with(before)) ++changes;
   }
   CHECK(changes == 3);  // at the 10th, the 20th and the 30th picture
+}
+
+TEST_CASE("the picture that a task began with stays when its text has left") {
+  World world;
+  world.settings.dialect.context_tokens = 40'000;
+  const auto looks = [](const Json& messages) {
+    std::string text;
+    for (const Json& message : messages) text += content_text(message);
+    return text;
+  };
+  const auto picture = [](int version) {
+    return "<data:image/png;base64," + base64_encode("picture " + std::to_string(version)) + ">";
+  };
+  for (int i = 0; i < 60; ++i) {
+    world.model.then(
+        calls_answer({call("", "click", R"({"x":1,"y":2})")}, std::string(2'000, '.')));
+  }
+  world.model.then(text_answer("Done."));
+  world.run("Go");
+  CHECK_THAT(content_text(world.model.requests.back()[1]),
+             ContainsSubstring("is left out; recall"));
+  CHECK_THAT(content_text(world.model.requests.back()[1]), ContainsSubstring(picture(0)));
+  // Of the next task it is the one that it begins with: the newest of this one.
+  for (int i = 0; i < 60; ++i) {
+    world.model.then(
+        calls_answer({call("", "click", R"({"x":1,"y":2})")}, std::string(2'000, '.')));
+  }
+  world.model.then(text_answer("Done."));
+  world.run("Go on");
+  CHECK_THAT(content_text(world.model.requests.back()[1]), ContainsSubstring(picture(60)));
+  CHECK_THAT(looks(world.model.requests.back()), !ContainsSubstring(picture(0)));
 }
 
 TEST_CASE("a second prompt goes on with what was said and done") {

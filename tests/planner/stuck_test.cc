@@ -43,6 +43,27 @@ TEST_CASE("the same again and again climbs the ladder") {
   CHECK(advice_of(repeated({turn("click")}, 2)).empty());
 }
 
+TEST_CASE("where another model stands by, it is the rung before asking") {
+  StuckDetector detector(true);
+  std::string told;
+  for (int i = 1; i <= 12; ++i) {
+    const Advice advice = detector.add(turn("click"));
+    if (!advice.to_model.empty()) told += std::to_string(i) + (advice.other_model ? "! " : " ");
+    if (!advice.to_stop.empty()) told += "end " + std::to_string(i);
+  }
+  CHECK(told == "3 5 8! 10 end 12");
+}
+
+TEST_CASE("what was tried is told, the newest different ones") {
+  StuckDetector detector;
+  CHECK(detector.tried().empty());
+  for (const char* what : {"a", "b", "c\nd\n", "b", "d", "d"}) detector.add(turn(what));
+  TurnOutcome long_one = turn(std::string(300, 'x'));
+  long_one.said = "error\n";
+  detector.add(long_one);
+  CHECK(detector.tried() == "\n- b\n- d\n- " + std::string(200, 'x') + "…: error");
+}
+
 TEST_CASE("circles of two and three turns are seen") {
   CHECK(advice_of(repeated({turn("a"), turn("b")}, 3)) == "6 ");
   CHECK(advice_of(repeated({turn("a"), turn("b"), turn("c")}, 3)) == "9 ");

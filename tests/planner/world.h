@@ -167,6 +167,12 @@ inline std::string all_text(const Json& messages) { return messages.dump(); }
 /// Answers in the order of its script, and keeps every request.
 class ScriptedModel {
  public:
+  /// Answers what is asked beside the task: a summary of the earlier part.
+  std::function<Completion(const CompletionRequest&)> summarise = [](const CompletionRequest&) {
+    return text_answer("## Next steps\nGo on.");
+  };
+  std::vector<Json> summaries;  ///< the messages of each such request
+
   using Answer = std::function<Completion(const CompletionRequest&, const std::stop_token&)>;
 
   void then(Completion completion) {
@@ -177,8 +183,13 @@ class ScriptedModel {
   ModelFactory factory() {
     return [this] {
       return [this](const CompletionRequest& request, const std::stop_token& stop) {
+        if (is_summary(request)) {
+          summaries.push_back(request.messages);
+          return summarise(request);
+        }
         requests.push_back(request.messages);
         tools = request.tools;
+        by_fallback.push_back(request.by_fallback);
         without_pictures = request.without_pictures;
         if (script_.empty()) throw Error(ErrorCode::internal, "the script has ended");
         const Answer answer = script_.front();
@@ -189,10 +200,16 @@ class ScriptedModel {
   }
 
   std::vector<Json> requests;                           ///< the messages of each
+  std::vector<bool> by_fallback;                        ///< which model each was meant for
   Json tools;                                           ///< of the newest
   std::function<CompletionRequest()> without_pictures;  ///< of the newest
 
  private:
+  static bool is_summary(const CompletionRequest& request) {
+    return request.messages[0]["role"] == "system" &&
+           request.messages[0]["content"].get<std::string>().starts_with("You write a summary");
+  }
+
   std::deque<Answer> script_;
 };
 
@@ -208,21 +225,21 @@ struct World {
 
   RunOutcome run(const std::string& prompt, const std::stop_token& stop = {},
                  std::chrono::seconds max_time = std::chrono::seconds(60)) {
-    Planner planner(registry, *store, contexts(), {settings}, limits, model.factory());
+    Planner planner(registry, *store, contexts(), models(), limits, model.factory());
     last_job = "j-" + random_hex(8);
     return planner.run({conversation.id, last_job, prompt, max_time}, stop);
   }
 
   // What the next daemon does with a run that this one has left in the store.
   RunOutcome go_on(const std::string& prompt) {
-    Planner planner(registry, *store, contexts(), {settings}, limits, model.factory());
+    Planner planner(registry, *store, contexts(), models(), limits, model.factory());
     RunRequest request{conversation.id, last_job, prompt};
     request.goes_on = true;
     return planner.run(request, {});
   }
   // A run that hears these messages before the given steps (the first is 1).
   RunOutcome run_hearing(const std::string& prompt, const std::map<int, std::string>& messages) {
-    Planner planner(registry, *store, contexts(), {settings}, limits, model.factory());
+    Planner planner(registry, *store, contexts(), models(), limits, model.factory());
     last_job = "j-" + random_hex(8);
     RunRequest request{conversation.id, last_job, prompt};
     request.take_messages = [this, messages, step = 0]() mutable {
@@ -236,10 +253,16 @@ struct World {
     return planner.run(request, {});
   }
   std::string obstacle() {
-    return Planner(registry, *store, contexts(), {settings}, limits, model.factory())
+    return Planner(registry, *store, contexts(), models(), limits, model.factory())
         .obstacle(conversation.id, last_job);
   }
 
+  ModelSettings models() const {
+    ModelSettings models{settings};
+    models.summaries = summaries;
+    models.fallback = fallback;
+    return models;
+  }
   ContextFactory contexts() {
     return [this](std::stop_token stop, Deadline deadline) {
       ToolContext context{
@@ -278,6 +301,8 @@ struct World {
   Gate hanging;
   Registry registry = fake_tools(desktop, hanging);
   ScriptedModel model;
+  bool summaries = true;
+  LlmSettings fallback;
   LlmSettings settings{"http://127.0.0.1:1/v1", "scripted", "", {}};
   BudgetSettings limits;
   std::string last_job;
