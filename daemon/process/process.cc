@@ -149,7 +149,12 @@ void Process::order(keeper::OrderKind kind, int number, int rows, int columns,
   message += bytes;
   const std::lock_guard lock(mutex_);
   if (!keeper_) throw over();
-  if (::send(keeper_.get(), message.data(), message.size(), MSG_NOSIGNAL) >= 0) return;
+  if (::send(keeper_.get(), message.data(), message.size(), MSG_NOSIGNAL) >= 0) {
+    // Until the keeper's answer says how much of it is left: who writes on must not believe that
+    // all of it is taken, since a keeper drops what is too much.
+    if (kind == keeper::OrderKind::write) state_.input_left += bytes.size();
+    return;
+  }
   if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) throw over();
   throw system_error("cannot reach the keeper of process " + info_.id, errno);
 }
