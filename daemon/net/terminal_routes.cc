@@ -24,8 +24,8 @@ constexpr size_t most_message_bytes = 1 << 20;
 
 // What tools get keeps pagers off, as nobody would turn their pages: a person's programs have their
 // own choice.
-const std::vector<std::string> with_pagers{"env", "-u", "PAGER",    "-u", "GIT_PAGER",
-                                           "-u",  "MANPAGER", "-u", "SYSTEMD_PAGER"};
+const std::vector<std::string> with_pagers{"env", "-u",       "PAGER", "-u",           "GIT_PAGER",
+                                           "-u",  "MANPAGER", "-u",    "SYSTEMD_PAGER"};
 
 std::string shell_name(const Sandbox& sandbox) {
   return std::filesystem::path(sandbox.shell()).filename();
@@ -76,8 +76,8 @@ HttpResponse Terminals::list() const {
     if (process->state().is_over() && ++ended > most_ended_listed) continue;
     terminals.push_back(described(*process));
   }
-  return HttpResponse::json(200, {{"terminals", terminals},
-                                  {"left_out", ended - std::min(ended, most_ended_listed)}});
+  return HttpResponse::json(
+      200, {{"terminals", terminals}, {"left_out", ended - std::min(ended, most_ended_listed)}});
 }
 
 HttpResponse Terminals::start(const HttpRequest& request) {
@@ -119,10 +119,10 @@ void Terminals::open(const ResponderPtr& responder, const ProcessPtr& process, u
   // Their threads have nothing left to do but to end.
   open_.remove_if([](const Open& each) { return each.viewer->is_done(); });
   if (open_.size() >= most_viewers) {
-    return responder->send(HttpResponse::error(Error(
-        ErrorCode::resource_exhausted, std::to_string(most_viewers) +
-                                           " terminals are open already, which is the most: close "
-                                           "one, or a page that shows them")));
+    return responder->send(HttpResponse::error(
+        429, "resource_exhausted",
+        std::to_string(most_viewers) +
+            " terminals are open already, which is the most: close one, or a page that shows it"));
   }
   const auto viewer = std::make_shared<TerminalViewer>(
       process, from,

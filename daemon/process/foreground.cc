@@ -41,8 +41,7 @@ std::string running_under(pid_t pid) {
   if (pid <= 0) return "";
   const pid_t group = foreground_group(pid);
   if (group > 0 && group != pid) return program_name(group);
-  std::istringstream children(
-      proc_text(pid, "task/" + std::to_string(pid) + "/children"));
+  std::istringstream children(proc_text(pid, "task/" + std::to_string(pid) + "/children"));
   pid_t child = 0;
   return children >> child ? program_name(child) : "";
 }

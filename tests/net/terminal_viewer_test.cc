@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <thread>
@@ -97,7 +98,8 @@ class Watching {
  public:
   explicit Watching(const ProcessPtr& process, uint64_t from = 0)
       : viewer(std::make_shared<TerminalViewer>(
-            process, from, [this](const TerminalViewer&, TerminalSize size) { resized = size; })) {
+            process, from,
+            [this](const TerminalViewer&, TerminalSize size) { columns = size.columns; })) {
     client->next_ = from;
     thread_ = std::thread([this] { viewer->run(client); });
   }
@@ -123,7 +125,7 @@ class Watching {
 
   std::shared_ptr<TerminalClient> client = std::make_shared<TerminalClient>();
   std::shared_ptr<TerminalViewer> viewer;
-  TerminalSize resized;
+  std::atomic<int> columns = 0;
 
  private:
   std::thread thread_;
@@ -183,7 +185,7 @@ TEST_CASE("a new size reaches the program and the other viewers") {
   REQUIRE(watching.client->shows("ready"));
   watching.order({{"type", "resize"}, {"rows", 31}, {"columns", 101}});
   CHECK(watching.client->shows("31 101"));
-  CHECK(watching.resized.columns == 101);
+  CHECK(eventually([&] { return watching.columns == 101; }));
   const Watching other(process);
   other.viewer->tell({31, 101});
   CHECK(other.client->said("size")["columns"] == 101);
