@@ -4,17 +4,25 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { afterEach } from "node:test";
 import WebSocket from "ws";
 import { run, test, until, useBox, within } from "./harness.mjs";
 import { bearer, prepareTokens, tokens } from "./wire.mjs";
 
 const box = useBox({ desktop: false, prepare: prepareTokens });
 
+const opened = [];
+afterEach(() => {
+  for (const { socket } of opened.splice(0)) socket.terminate();
+});
+
 /** A terminal's WebSocket; it takes everything at once unless it is told to stall. */
 class Viewer {
   static async open(id, from = "offset=0", { stall = false, headers = box.daemon.bearer } = {}) {
     const viewer = Object.assign(new Viewer(), { pieces: [], size: 0, texts: [], inOrder: true, stall });
     viewer.socket = new WebSocket(`ws://127.0.0.1:${box.daemon.port}/api/terminals/${id}?${from}`, { headers });
+    viewer.socket.on("error", () => {}); // as after a refusal that nobody waits for any more
+    opened.push(viewer);
     viewer.closed = new Promise((done) => viewer.socket.once("close", (number) => done(number)));
     viewer.socket.on("message", (bytes, binary) => viewer.take(bytes, binary));
     await within(30_000, "the WebSocket opens", new Promise((resolve, reject) => {
@@ -124,7 +132,7 @@ test("10 MB come to the last byte exactly once to each of two readers, one of wh
   const early = await Viewer.open(id);
   const stalled = await Viewer.open(id, "offset=0", { stall: true });
   await until("half of it", () => early.size > 2_000_000);
-  assert.equal(stalled.size, 1 << 20, "a reader that shows nothing gets one window");
+  await until("a reader that shows nothing has got one window", () => stalled.size === 1 << 20);
   await box.daemon.stop("SIGKILL");
   await Promise.all([early.closed, stalled.closed]);
   await (await open(gate, "w")).close(); // cat has come to it, and ends: the rest is written without a daemon
@@ -228,6 +236,18 @@ test("who may not, and what cannot be, is refused in words", async () => {
   assert.match((await viewer.said("error")).message, /columns=\(missing\)/);
   viewer.type("echo un$((1))harmed\r");
   await viewer.shows("un1harmed");
+});
+
+test("64 viewers may be open, and the next when one of them has gone", async () => {
+  const { id } = await start();
+  // Those of other tests may still be about to go.
+  const openSoon = () => until("there is room", () => Viewer.open(id).catch(({ message }) => assert.match(message, /429/)));
+  const viewers = await Promise.all(Array.from({ length: 64 }, openSoon));
+  await assert.rejects(Viewer.open(id), /429/);
+  viewers[0].type("echo to all $((60 + 4))\r");
+  for (const viewer of viewers) await viewer.shows("to all 64");
+  viewers[5].socket.close();
+  await (await openSoon()).shows("to all 64");
 });
 
 test("what is typed is in no log of the daemon unless the program echoes it", async () => {

@@ -31,7 +31,7 @@ function output(offset, text) {
 }
 
 /** Runs `body(page, connections)`: `connections` are {url, socket, heard}, one for each WebSocket that the page opened. */
-function terminalTest(name, body, { process = running, attached = {} } = {}) {
+function terminalTest(name, body, { process = running, others = [] } = {}) {
   test(name, { skip }, async () => {
     const daemon = new FakeDaemon(dist);
     await daemon.start();
@@ -42,14 +42,14 @@ function terminalTest(name, body, { process = running, attached = {} } = {}) {
     page.on("pageerror", (error) => faults.push(error.message));
     const connections = [];
     const json = (value) => ({ contentType: "application/json", body: JSON.stringify(value) });
-    await page.route("**/api/terminals", (route) => route.fulfill(json({ terminals: [process], left_out: 0 })));
+    await page.route("**/api/terminals", (route) => route.fulfill(json({ terminals: [process, ...others], left_out: 0 })));
     await page.route(`**/api/terminals/${process.id}`, (route) => route.fulfill(json(process)));
     await page.routeWebSocket(/\/api\/terminals\//, (socket) => {
       const url = new URL(socket.url());
       const heard = [];
       socket.onMessage((message) => heard.push(typeof message === "string" ? JSON.parse(message) : Buffer.from(message).toString()));
       const offset = Number(url.searchParams.get("offset") ?? 100);
-      socket.send(JSON.stringify({ type: "attached", ...process, ...attached, offset }));
+      socket.send(JSON.stringify({ type: "attached", ...process, offset }));
       connections.push({ url, socket, heard });
     });
     try {
@@ -134,3 +134,21 @@ terminalTest("a refusal and an end are shown", async (page, [{ socket }]) => {
   await page.locator("#terminal-status", { hasText: "Ended, killed by signal 9" }).waitFor();
   assert.equal(await page.locator("#terminal-tabs [role=tab]").getAttribute("aria-label"), "bash, ended");
 });
+
+const others = Array.from({ length: 60 }, (_, at) => ({
+  ...running, id: `p${100 + at}`, client: "owner", state: at < 50 ? "ended" : "running", exit_code: at, command: `make target-${at} ${"-j".repeat(40)}`,
+}));
+terminalTest("many other processes fit on the screen, those that run first", async (page) => {
+  await page.setViewportSize({ width: 390, height: 600 });
+  await page.click("#tab-terminal");
+  await page.click("#terminal-more");
+  const menu = page.locator("[role=menu]");
+  const { x, y, width, height } = await menu.boundingBox();
+  assert.ok(x >= 0 && y >= 0 && x + width <= 390 && y + height <= 600, JSON.stringify({ x, y, width, height }));
+  const items = await menu.locator("[role=menuitem]").allInnerTexts();
+  assert.equal(items.length, 31); // and the screen reader's
+  assert.match(items[0], /^p150\s+make target-50 .*running/);
+  assert.match(items[10], /exit 0/);
+  await page.keyboard.press("End");
+  assert.ok(await menu.locator("[role=menuitem]").last().isVisible());
+}, { others });
