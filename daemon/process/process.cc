@@ -18,6 +18,10 @@
 namespace selfagent {
 namespace {
 
+// What a keeper is given to hold, of the most that it holds: the rest is room for what was on its
+// way when it last told how much that is.
+constexpr uint64_t most_given_input = keeper::most_pending_input / 2;
+
 ProcessPhase phase_of(keeper::State state) {
   switch (state) {
     case keeper::State::starting:
@@ -113,7 +117,7 @@ void Process::write(std::string_view bytes) {
                     " reads nothing: it was started without input. Start it with a terminal "
                     "(shell with terminal: true)");
   }
-  if (state().input_left + bytes.size() > keeper::most_pending_input) {
+  if (state().input_left + bytes.size() > most_given_input) {
     throw Error(ErrorCode::resource_exhausted,
                 "process " + info_.id + " has not taken " + std::to_string(state().input_left) +
                     " bytes that were given to it before: wait until it reads");
@@ -151,7 +155,7 @@ void Process::order(keeper::OrderKind kind, int number, int rows, int columns,
   if (!keeper_) throw over();
   if (::send(keeper_.get(), message.data(), message.size(), MSG_NOSIGNAL) >= 0) {
     // Until the keeper's answer says how much of it is left: who writes on must not believe that
-    // all of it is taken, since a keeper drops what is too much.
+    // all of it is taken.
     if (kind == keeper::OrderKind::write) state_.input_left += bytes.size();
     return;
   }
