@@ -152,3 +152,23 @@ terminalTest("many other processes fit on the screen, those that run first", asy
   await page.keyboard.press("End");
   assert.ok(await menu.locator("[role=menuitem]").last().isVisible());
 }, { others });
+
+terminalTest("closing the last one leaves an empty panel, and opening that again starts a new one", async (page, connections) => {
+  const started = [];
+  await page.route("**/api/terminals", (route) => {
+    if (route.request().method() !== "POST") return route.fallback();
+    started.push(route.request().postDataJSON());
+    return route.fulfill({ status: 201, contentType: "application/json", body: JSON.stringify({ ...running, id: "p8" }) });
+  });
+  await page.route("**/api/terminals/p7", (route) =>
+    route.request().method() === "DELETE" ? route.fulfill({ status: 202, contentType: "application/json", body: "{}" }) : route.fallback());
+  await page.click(".terminal-tab-close"); // nothing runs in it
+  await page.locator("#terminal-status", { hasText: "No terminal is open." }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "terminal-new");
+  await page.click("#terminal-hide");
+  assert.equal(started.length, 0);
+  await page.click("#terminal-toggle");
+  await until("a connection to the new one", () => connections.some(({ url }) => url.pathname.endsWith("/p8")));
+  assert.equal(started.length, 1);
+  assert.ok(started[0].columns > 60 && started[0].rows > 5, `it begins with the size of the panel: ${JSON.stringify(started[0])}`);
+});

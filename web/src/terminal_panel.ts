@@ -45,12 +45,16 @@ export class TerminalPanel {
   }
 
   /** Shows the terminals of before, or a new one if there are none. */
-  open(): Promise<void> {
-    this.loading ??= this.restore().catch((error: unknown) => {
+  async open(): Promise<void> {
+    this.loading ??= this.restore();
+    try {
+      await this.loading;
+    } catch (error) {
       this.loading = undefined;
-      this.fail(error);
-    });
-    return this.loading.then(() => this.select(this.selected, false));
+      return this.fail(error);
+    }
+    if (this.tabs.length === 0) await this.add();
+    else this.select(this.selected, false);
   }
 
   focus(): void {
@@ -60,6 +64,7 @@ export class TerminalPanel {
   /** After a lost connection to the daemon. */
   reconnect(): void {
     for (const { view } of this.tabs) if (!view.hasEnded()) view.reconnect();
+    if (!this.panel.hidden && !this.loading) void this.open(); // they could not be asked for before
   }
 
   /** Forgets everything that is shown: somebody else may log in. */
@@ -87,7 +92,6 @@ export class TerminalPanel {
     }
     const before = this.tabs.find(({ view }) => view.process.id === stored("terminal"));
     this.selected = before ?? this.tabs[0];
-    if (!this.selected) await this.add();
   }
 
   /** Starts a shell in a tab of its own. */
