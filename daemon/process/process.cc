@@ -171,6 +171,30 @@ void Process::update(const keeper::Report& report) {
   changed_.notify_all();
 }
 
+// With the mutex, so that nothing is given between a report's arrival and its being known: what a
+// report does not tell of yet is then no more than what is on its way to the keeper.
+bool Process::hear() {
+  bool news = false;
+  bool there = true;
+  {
+    const std::lock_guard lock(mutex_);
+    while (true) {
+      keeper::Report report{};
+      const ssize_t count = ::recv(keeper_.get(), &report, sizeof report, MSG_DONTWAIT);
+      if (count == sizeof report && report.magic == keeper::magic) {
+        state_ = state_of(report);
+        news = true;
+        continue;
+      }
+      if (count < 0 && errno == EINTR) continue;
+      there = count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+      break;
+    }
+  }
+  if (news) changed_.notify_all();
+  return there;
+}
+
 void Process::lose() {
   {
     const std::lock_guard lock(mutex_);
