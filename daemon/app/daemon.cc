@@ -43,6 +43,7 @@
 #include "net/secret_routes.h"
 #include "net/server.h"
 #include "net/static_files.h"
+#include "net/terminal_routes.h"
 #include "planner/planner.h"
 #include "process/process_table.h"
 #include "process/sandbox.h"
@@ -277,6 +278,7 @@ struct Daemon::State {
         router(auth, routes),
         streams(io, routes, store),
         files(io, auth, sandbox, settings.data_dir),
+        terminals(io, sandbox, processes),
         chat_threads(settings.data_dir / "chat-threads.jsonl"),
         openai(io, {store, runner, routes, sandbox, chat_threads}, [this] { lease.release(); }),
         lab(io, auth, lab_settings(settings, sandbox)),
@@ -299,6 +301,7 @@ struct Daemon::State {
     add_rpc_routes(router, mcp_server, mcp_endpoint);
     add_job_routes(router, runner, streams);
     files.add_to(router);
+    terminals.add_to(router);
     openai.add_to(router);
     serve_metrics();
     add_page_routes(router, {auth, store, runner, routes, streams, [this] { return page_state(); },
@@ -522,6 +525,7 @@ struct Daemon::State {
   Router router;
   EventStreams streams;
   FileRoutes files;
+  Terminals terminals;
   ChatThreads chat_threads;
   OpenAiRoutes openai;
   Lab lab;

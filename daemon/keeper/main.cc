@@ -357,6 +357,8 @@ class Keeper {
       std::memcpy(&order, message, sizeof order);
       carry_out(order, message + sizeof order, static_cast<size_t>(count) - sizeof order);
       send(place);
+      // The answer is no news: what the program makes of the order is, and somebody waits for it.
+      next_report_ms_ = 0;
     }
   }
 

@@ -18,6 +18,10 @@
 namespace selfagent {
 namespace {
 
+// What a keeper is given to hold, of the most that it holds: the rest is room for what was on its
+// way when it last told how much that is.
+constexpr uint64_t most_given_input = keeper::most_pending_input / 2;
+
 ProcessPhase phase_of(keeper::State state) {
   switch (state) {
     case keeper::State::starting:
@@ -113,7 +117,7 @@ void Process::write(std::string_view bytes) {
                     " reads nothing: it was started without input. Start it with a terminal "
                     "(shell with terminal: true)");
   }
-  if (state().input_left + bytes.size() > keeper::most_pending_input) {
+  if (state().input_left + bytes.size() > most_given_input) {
     throw Error(ErrorCode::resource_exhausted,
                 "process " + info_.id + " has not taken " + std::to_string(state().input_left) +
                     " bytes that were given to it before: wait until it reads");
@@ -149,7 +153,12 @@ void Process::order(keeper::OrderKind kind, int number, int rows, int columns,
   message += bytes;
   const std::lock_guard lock(mutex_);
   if (!keeper_) throw over();
-  if (::send(keeper_.get(), message.data(), message.size(), MSG_NOSIGNAL) >= 0) return;
+  if (::send(keeper_.get(), message.data(), message.size(), MSG_NOSIGNAL) >= 0) {
+    // Until the keeper's answer says how much of it is left: who writes on must not believe that
+    // all of it is taken.
+    if (kind == keeper::OrderKind::write) state_.input_left += bytes.size();
+    return;
+  }
   if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) throw over();
   throw system_error("cannot reach the keeper of process " + info_.id, errno);
 }
@@ -160,6 +169,30 @@ void Process::update(const keeper::Report& report) {
     state_ = state_of(report);
   }
   changed_.notify_all();
+}
+
+// With the mutex, so that nothing is given between a report's arrival and its being known: what a
+// report does not tell of yet is then no more than what is on its way to the keeper.
+bool Process::hear() {
+  bool news = false;
+  bool there = true;
+  {
+    const std::lock_guard lock(mutex_);
+    while (true) {
+      keeper::Report report{};
+      const ssize_t count = ::recv(keeper_.get(), &report, sizeof report, MSG_DONTWAIT);
+      if (count == sizeof report && report.magic == keeper::magic) {
+        state_ = state_of(report);
+        news = true;
+        continue;
+      }
+      if (count < 0 && errno == EINTR) continue;
+      there = count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+      break;
+    }
+  }
+  if (news) changed_.notify_all();
+  return there;
 }
 
 void Process::lose() {

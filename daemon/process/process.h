@@ -98,8 +98,10 @@ class Process {
   void end(milliseconds grace);
   void resize(int rows, int columns);
 
-  /// For ProcessTable: what the keeper says; the socket to it; that it is gone.
+  /// For ProcessTable: what the keeper says; what it has sent, of which the newest counts, false if
+  /// it is gone; the socket to it; that it is gone.
   void update(const keeper::Report& report);
+  bool hear();
   int keeper() const;
   void lose();
 

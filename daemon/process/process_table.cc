@@ -388,25 +388,8 @@ bool ProcessTable::crowded() const {
   return ended > settings_.most_ended + settings_.most_ended / 10;
 }
 
-// Takes what the keeper has sent: only the newest report counts.
 void ProcessTable::hear(const ProcessPtr& process) {
-  keeper::Report report{};
-  bool news = false;
-  bool over = false;
-  while (true) {
-    keeper::Report next{};
-    const ssize_t count = ::recv(process->keeper(), &next, sizeof next, MSG_DONTWAIT);
-    if (count == sizeof next && next.magic == keeper::magic) {
-      report = next;
-      news = true;
-      continue;
-    }
-    if (count < 0 && errno == EINTR) continue;
-    over = count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-    break;
-  }
-  if (news) process->update(report);
-  if (!over) return;
+  if (process->hear()) return;
   {
     const std::lock_guard lock(mutex_);
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, process->keeper(), nullptr);

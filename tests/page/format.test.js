@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { argumentDetail, argumentSummary, duration, ticking } from "../../web/src/format.ts";
+import { argumentDetail, argumentSummary, duration, size, ticking } from "../../web/src/format.ts";
 import { tokenOf } from "../../web/src/login_view.ts";
 import { slashComplete, slashMatches } from "../../web/src/slash.ts";
 
@@ -9,6 +9,11 @@ test("durations", () => {
   for (const [ms, expected] of cases) assert.equal(duration(ms), expected);
   assert.equal(ticking(999), "0 s");
   assert.equal(ticking(60_000), "1:00");
+});
+
+test("sizes", () => {
+  const cases = [[0, "0 bytes"], [999, "999 bytes"], [4_200, "4.2 kB"], [37_400, "37 kB"], [1_500_000, "1.5 MB"], [2e9, "2.0 GB"]];
+  for (const [bytes, expected] of cases) assert.equal(size(bytes), expected);
 });
 
 test("arguments on one line, as the command line takes them", () => {

@@ -1,5 +1,5 @@
 // The only place that knows the daemon's endpoints (docs/protocol.md).
-import type { ChatAccepted, Conversation, ConversationSearch, Fork, Rewound, State } from "./wire.js";
+import type { ChatAccepted, Conversation, ConversationSearch, Fork, Rewound, State, TerminalProcess } from "./wire.js";
 
 /** A refused or failed request. `status` is 0 when the daemon could not be reached at all. */
 export class ApiError extends Error {
@@ -133,8 +133,36 @@ export function blobUrl(sha256: string): string {
   return endpoint(`api/blobs/${encodeURIComponent(sha256)}`).href;
 }
 
-export function desktopUrl(): string {
-  const url = endpoint("vnc");
+function webSocketUrl(path: string): string {
+  const url = endpoint(path);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
+}
+
+export function desktopUrl(): string {
+  return webSocketUrl("vnc");
+}
+
+/** The daemon's processes, the newest first. */
+export async function terminals(): Promise<TerminalProcess[]> {
+  return (await getJson<{ terminals: TerminalProcess[] }>("api/terminals")).terminals;
+}
+
+export function terminal(id: string): Promise<TerminalProcess> {
+  return getJson(`api/terminals/${encodeURIComponent(id)}`);
+}
+
+/** Starts a shell on a terminal of this size. */
+export function newTerminal(rows: number, columns: number): Promise<TerminalProcess> {
+  return postJson("api/terminals", { rows, columns });
+}
+
+/** Ends the process and all that it has started. */
+export async function endTerminal(id: string): Promise<void> {
+  await request(`api/terminals/${encodeURIComponent(id)}`, { method: "DELETE", signal: AbortSignal.timeout(requestTimeoutMs) });
+}
+
+/** `from` is "offset=N" or "tail=N". */
+export function terminalUrl(id: string, from: string): string {
+  return webSocketUrl(`api/terminals/${encodeURIComponent(id)}?${from}`);
 }

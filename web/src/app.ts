@@ -7,17 +7,24 @@ import { byId, setText } from "./dom.js";
 import { placeIcons } from "./icons.js";
 import { startLayout } from "./layout.js";
 import { askForToken, takeTokenFromAddress } from "./login_view.js";
+import { TerminalPanel } from "./terminal_panel.js";
 import { startTheme } from "./theme.js";
 import { toastError } from "./toast.js";
 
 placeIcons(document);
 startTheme();
-startLayout();
 
 const desktop = new Desktop(() => watch.soon());
 const chat = new Chat({
   changed: () => watch.soon(),
   unauthorized: () => void logIn(""),
+});
+const terminals = new TerminalPanel(() => void logIn(""));
+let terminalsAreOpen = false;
+startLayout((focus) => {
+  terminalsAreOpen = true;
+  // Before the login there is nothing to show: showApp() comes back to it.
+  if (!byId("app").hidden) void terminals.open().then(() => focus && terminals.focus());
 });
 const watch = new DaemonWatch({
   answered(state, conversations) {
@@ -32,6 +39,7 @@ const watch = new DaemonWatch({
   recovered() {
     chat.reconnect();
     desktop.retryNow();
+    terminals.reconnect();
   },
   unreachable(error) {
     showConnection("bad", "Reconnecting…", error.message);
@@ -53,6 +61,7 @@ function showApp(): void {
   app.hidden = false;
   // A keyboard that pops up over half of a small screen is no welcome.
   if (matchMedia("(hover: hover)").matches) chat.focus();
+  if (terminalsAreOpen) void terminals.open();
 }
 
 let loggingIn = false;
@@ -64,6 +73,7 @@ async function logIn(message: string): Promise<void> {
   watch.stop();
   chat.close();
   desktop.stop();
+  terminals.close();
   byId("app").hidden = true;
   await askForToken(message);
   loggingIn = false;

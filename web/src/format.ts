@@ -67,3 +67,11 @@ export function moment(ms: number, nowMs = Date.now()): string {
   }
   return date.toLocaleDateString(undefined, { day: "numeric", month: "short" });
 }
+
+/** 812 bytes, 4.2 kB, 37 MB. */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const [unit, divisor] = bytes < 1e6 ? (["kB", 1e3] as const) : bytes < 1e9 ? (["MB", 1e6] as const) : (["GB", 1e9] as const);
+  const number = bytes / divisor;
+  return `${number < 9.95 ? number.toFixed(1) : Math.round(number)} ${unit}`;
+}

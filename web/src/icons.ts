@@ -23,6 +23,7 @@ const paths = {
   keyboard: "M3 7h18v10H3zM7 10.5v.01M11 10.5v.01M15 10.5v.01M18 10.5v.01M8 14h8",
   eye: "M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12zM12 14.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5z",
   expand: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  terminal: "M4 5h16v14H4zM7.5 9.5l3 2.5-3 2.5M12.5 15h4",
   open: "M14 4h6v6M20 4l-9 9M18 14v6H4V6h6",
   unplugged: "M4 4l16 16M8 8H6a4 4 0 0 0 0 8h3M16 16h2a4 4 0 0 0 2.5-7.1M15 8h3",
 } as const;

@@ -101,3 +101,28 @@ export interface ChatAccepted {
   job_id: string;
   conversation_id: string;
 }
+
+export interface TerminalProcess {
+  id: string;
+  state: "running" | "exited" | "ended" | "lost";
+  exit_code: number;
+  signal: number;
+  output_end: number;
+  started_ms: number;
+  ended_ms: number;
+  command: string;
+  cwd: string;
+  terminal: boolean;
+  client: string;
+  session: string;
+  /** What runs in it; "" when a shell waits for its next command, and when it has ended. Only where the list has it. */
+  running?: string;
+}
+
+/** The text messages of a terminal's WebSocket. */
+export type TerminalMessage =
+  | ({ type: "attached"; offset: number } & TerminalProcess)
+  | ({ type: "state" } & TerminalProcess)
+  | { type: "missing"; begin: number; end: number }
+  | { type: "size"; rows: number; columns: number }
+  | { type: "error"; code: string; message: string };
