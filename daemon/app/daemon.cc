@@ -18,6 +18,7 @@
 #include "a11y/session_notifications.h"
 #include "app/metrics_page.h"
 #include "base/log.h"
+#include "jobs/job_tasks.h"
 #include "jobs/retention.h"
 #include "jobs/runner.h"
 #include "kernel/kernels.h"
@@ -259,9 +260,12 @@ struct Daemon::State {
           context.texts = &texts;
           context.notifications = &notifications;
           context.secrets = &secrets;
+          context.tasks = &tasks;
           return context;
         }),
-        caller(fill(registry), pool, &lane, contexts),
+        client_tools(tools_of_clients(settings.model.configured())),
+        registry(client_tools.without("run_task")),
+        caller(client_tools, pool, &lane, contexts),
         mcp_server(caller, {identity(), settings.conformance, settings.call_deadline}),
         planner(registry, store, contexts,
                 {counted(settings.model), counted(settings.fallback),
@@ -273,8 +277,9 @@ struct Daemon::State {
               return planner.run(request, stop);
             },
             contexts, job_settings()),
+        tasks(runner, store),
         retention(store, runner, settings.data_dir / "jobs", retention_settings(settings)),
-        auth(auth_settings(settings, registry)),
+        auth(auth_settings(settings, client_tools)),
         router(auth, routes),
         streams(io, routes, store),
         files(io, auth, sandbox, settings.data_dir),
@@ -342,8 +347,9 @@ struct Daemon::State {
                          metrics.single("process_start_time_seconds", "gauge",
                                         "When the daemon began, Unix time.",
                                         static_cast<double>(started_ms) * 1e-3);
-                         write_metrics(metrics, {registry, model_metrics, *desktop, frames, store,
-                                                 processes, spans ? &spans->exporter : nullptr});
+                         write_metrics(metrics,
+                                       {client_tools, model_metrics, *desktop, frames, store,
+                                        processes, spans ? &spans->exporter : nullptr});
                        }});
   }
 
@@ -368,9 +374,11 @@ struct Daemon::State {
     }
   }
 
-  static Registry& fill(Registry& registry) {
-    add_all_tools(registry);
-    return registry;
+  // run_task is for clients: the planner and jobs are what it is made of.
+  static Registry tools_of_clients(bool with_model) {
+    Registry all;
+    add_all_tools(all);
+    return with_model ? std::move(all) : all.without("run_task");
   }
 
   void fill_mcp_server() {
@@ -379,14 +387,14 @@ struct Daemon::State {
     mcp_server.resources().add(job_log_resource(runner, store));
     mcp_server.prompts().add(mcp::operate_desktop_prompt());
     mcp_server.prompts().add(mcp::run_coding_task_prompt(sandbox));
-    if (settings.conformance) mcp::add_conformance_fixtures(registry, mcp_server);
+    if (settings.conformance) mcp::add_conformance_fixtures(client_tools, mcp_server);
   }
 
   static mcp::ServerIdentity identity() { return {"selfagent", version, instructions}; }
 
   Json page_state() {
     Json names = Json::array();
-    for (const Tool& tool : registry.tools()) names.push_back(tool.name);
+    for (const Tool& tool : client_tools.tools()) names.push_back(tool.name);
     Json screen = {{"available", false}, {"width", 0}, {"height", 0}, {"error", ""}};
     try {
       const Size size = desktop->screen().size();
@@ -515,11 +523,13 @@ struct Daemon::State {
   Kernels kernels;
   ShellSessions shell_sessions;
   ContextFactory contexts;
-  Registry registry;
+  Registry client_tools;
+  Registry registry;  ///< of the planner and of jobs
   ToolCaller caller;
   mcp::Server mcp_server;
   Planner planner;
   JobRunner runner;
+  JobTasks tasks;
   Retention retention;
   Auth auth;
   Router router;

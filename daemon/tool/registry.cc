@@ -26,9 +26,17 @@ void Registry::insert(Tool tool) {
   if (by_name_.contains(tool.name)) {
     throw Error(ErrorCode::conflict, "there are two tools called \"" + tool.name + "\"");
   }
-  tool.metrics = std::make_shared<ToolMetrics>();
+  if (!tool.metrics) tool.metrics = std::make_shared<ToolMetrics>();
   const Tool& kept = tools_.emplace_back(std::move(tool));
   by_name_.emplace(kept.name, &kept);
+}
+
+Registry Registry::without(const std::string& name) const {
+  Registry rest;
+  for (const Tool& tool : tools_) {
+    if (tool.name != name) rest.insert(tool);
+  }
+  return rest;
 }
 
 const Tool* Registry::find(const std::string& name) const {

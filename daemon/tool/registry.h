@@ -23,6 +23,9 @@ class Registry {
   /// Adds a fixture of the conformance suite, whose names are up to 64 characters long.
   void add_fixture(Tool tool);
 
+  /// Copies of all tools but `name`, which count their calls in the same metrics.
+  Registry without(const std::string& name) const;
+
   /// The tool called `name`, or null.
   const Tool* find(const std::string& name) const;
 

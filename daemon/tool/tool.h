@@ -30,6 +30,7 @@ class ShellSessions;  // process/shell_sessions.h
 class Registry;       // tool/registry.h
 class Sandbox;        // process/sandbox.h
 class Secrets;        // tool/secrets.h
+class Tasks;          // tool/tasks.h
 class Texts;          // desktop/texts.h
 struct Principal;     // tool/principal.h
 
@@ -130,6 +131,8 @@ struct ToolContext {
   const Notifications* notifications = nullptr;
   /// What tools may use and nobody may see; null where the user has given none.
   const Secrets* secrets = nullptr;
+  /// What works on tasks by itself; null where no model is set.
+  Tasks* tasks = nullptr;
   /// Reports progress in 0 to 1 with a message; may be called from the handler's thread only.
   std::function<void(double, const std::string&)> progress = [](double, const std::string&) {};
 };
