@@ -13,8 +13,8 @@ constexpr int room_for_first = 3;
 
 void mark_first_picture(std::vector<Turn>& turns, const HistoryLimits& limits) {
   if (limits.keep_pictures < room_for_first) return;
-  const auto task = std::find_if(turns.rbegin(), turns.rend(),
-                                 [](const Turn& turn) { return turn.begins_task; });
+  const auto task =
+      std::find_if(turns.rbegin(), turns.rend(), [](const Turn& turn) { return turn.begins_task; });
   if (task == turns.rend()) return;
   const auto begin = task.base() - 1;
   Part* shown = nullptr;  // the newest that is not the same as the one before it

@@ -1,4 +1,5 @@
-// Which pictures of a conversation the model sees: the newest, and the one that the task began with.
+// Which pictures of a conversation the model sees: the newest, and the one that the task began
+// with.
 #pragma once
 
 #include <vector>
