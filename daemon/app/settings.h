@@ -49,6 +49,7 @@ struct Settings {
   LlmSettings model;
   LlmSettings fallback;  ///< stands in for the model; may be missing
   BudgetSettings planner;
+  ApprovalSettings approvals;  ///< of the planner's calls
 
   std::string address() const;  ///< "127.0.0.1"; throws Error(invalid_argument) for a bad --listen
   uint16_t port() const;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "llm/capabilities.h"
+#include "planner/approvals.h"
 #include "planner/chat_command.h"
 #include "planner/limited_stop.h"
 #include "planner/loop.h"
@@ -68,8 +69,10 @@ struct Planner::State {
   const ContextFactory contexts;
   const LlmSettings model;
   const BudgetSettings budget;
+  const ApprovalSettings approval;
   const LearnedPtr learned;  ///< about `model`
   const ModelFactory connect;
+  Approvals approvals{store, registry};
 
   RunSoFar left_of(const std::string& conversation_id, const std::string& job_id) const {
     return read_run(all_events(store, conversation_id, job_id), registry);
@@ -84,16 +87,19 @@ struct Planner::State {
 };
 
 Planner::Planner(const Registry& registry, Store& store, ContextFactory contexts,
-                 ModelSettings models, BudgetSettings limits, ModelFactory connect) {
+                 ModelSettings models, BudgetSettings limits, ModelFactory connect,
+                 ApprovalSettings approvals) {
   const LearnedPtr learned = make_learned_capabilities(models.first, models.learned);
   if (!connect) connect = connect_to(models, learned);
   state_.reset(new State{registry, store, std::move(contexts), std::move(models.first), limits,
-                         learned, std::move(connect)});
+                         approvals, learned, std::move(connect)});
 }
 
 Planner::~Planner() = default;
 
 const LlmSettings& Planner::model() const { return state_->model; }
+Approvals& Planner::approvals() { return state_->approvals; }
+ApprovalPolicy Planner::policy() const { return state_->approval.policy; }
 
 std::string Planner::obstacle(const std::string& conversation_id, const std::string& job_id) const {
   return state_->left_of(conversation_id, job_id).obstacle;
@@ -168,7 +174,10 @@ RunOutcome Planner::State::run_with_model(const RunRequest& request, const RunSo
                                           RunLog& log, const BudgetSettings& limits,
                                           const std::stop_token& stop, Deadline deadline) {
   const KnownModel known{learned->read().max_images > 0, learned->window_tokens()};
-  Loop loop(registry, contexts, log, connect(), limits, before, request.take_messages, known);
+  ApprovalSettings asking = approval;
+  asking.policy = stricter(asking.policy, request.approvals);
+  Loop loop(registry, contexts, log, connect(), limits, before, request.take_messages, known,
+            approvals, asking);
   RunOutcome outcome;
   try {
     const LimitedStop limited(stop, deadline);
