@@ -73,7 +73,7 @@ Action action_of(const Event& request) {
 }
 
 std::string scope_of(const std::string& tool, const Reasons& reasons) {
-  return "calls of " + tool + " for which this is all that is to be asked: " + joined(reasons);
+  return "further calls of " + tool + " that would be asked about only because " + joined(reasons);
 }
 
 Gatekeeper::Gatekeeper(Approvals& approvals, RunLog& log, const History& history,

@@ -49,7 +49,7 @@ describe("a run that asks", () => {
     assert.equal(question.tool, "shell");
     assert.equal(question.arguments.command, remove.arguments.command);
     assert.deepEqual(question.why, ["it deletes: `rm -f old.txt`"]);
-    assert.match(question.session, /calls of shell for which this is all/);
+    assert.match(question.session, /further calls of shell that would be asked about only because/);
     assert.equal((await box.daemon.get(`/status/${run.job_id}`)).body.state, "running");
     const { body: { conversations } } = await box.daemon.get("/api/conversations");
     assert.equal(conversations.find(({ id }) => id === run.conversation_id).approval.call_id, question.call_id);
