@@ -20,7 +20,7 @@ constexpr std::array credential_files{
     ".ssh",         ".gnupg",          ".aws",           ".netrc",           ".kube",
     ".pgpass",      "id_rsa",          "id_ed25519",     "authorized_keys",  ".git-credentials",
     "/etc/shadow",  "/etc/sudoers",    ".docker/config", ".mozilla/firefox", "Login Data",
-    "secrets.json", ".npmrc",          ".pypirc",        "/proc/1/",         "/environ",
+    "secrets.json", ".local/share/selfagent", "/var/lib/selfagent", ".npmrc",          ".pypirc",        "/proc/1/",         "/environ",
     "known_hosts",  ".password-store", ".config/gcloud", "keyrings"};
 constexpr std::array startup_files{".bashrc",    ".profile",        ".bash_profile", ".bash_login",
                                    ".zshrc",     ".zprofile",       ".xinitrc",      ".xsession",
