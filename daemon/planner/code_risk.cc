@@ -16,12 +16,32 @@ constexpr size_t longest_shown = 160;
 constexpr size_t longest_query = 150;  // of an address; a search has less
 
 // Part of a name of a file that only its owner is to touch.
-constexpr std::array credential_files{
-    ".ssh",         ".gnupg",          ".aws",           ".netrc",           ".kube",
-    ".pgpass",      "id_rsa",          "id_ed25519",     "authorized_keys",  ".git-credentials",
-    "/etc/shadow",  "/etc/sudoers",    ".docker/config", ".mozilla/firefox", "Login Data",
-    "secrets.json", ".local/share/selfagent", "/var/lib/selfagent", ".npmrc",          ".pypirc",        "/proc/1/",         "/environ",
-    "known_hosts",  ".password-store", ".config/gcloud", "keyrings"};
+constexpr std::array credential_files{".ssh",
+                                      ".gnupg",
+                                      ".aws",
+                                      ".netrc",
+                                      ".kube",
+                                      ".pgpass",
+                                      "id_rsa",
+                                      "id_ed25519",
+                                      "authorized_keys",
+                                      ".git-credentials",
+                                      "/etc/shadow",
+                                      "/etc/sudoers",
+                                      ".docker/config",
+                                      ".mozilla/firefox",
+                                      "Login Data",
+                                      "secrets.json",
+                                      ".local/share/selfagent",
+                                      "/var/lib/selfagent",
+                                      ".npmrc",
+                                      ".pypirc",
+                                      "/proc/1/",
+                                      "/environ",
+                                      "known_hosts",
+                                      ".password-store",
+                                      ".config/gcloud",
+                                      "keyrings"};
 constexpr std::array startup_files{".bashrc",    ".profile",        ".bash_profile", ".bash_login",
                                    ".zshrc",     ".zprofile",       ".xinitrc",      ".xsession",
                                    "autostart/", ".config/systemd", ".bash_aliases", ".inputrc"};

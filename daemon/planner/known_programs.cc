@@ -9,11 +9,16 @@ namespace selfagent {
 
 namespace known {
 
-const Names prefixes{"!",      "{",        "}",       "if",     "then",    "elif",   "else",
-                     "fi",     "do",       "done",    "while",  "until",   "time",   "nohup",
-                     "exec",   "command",  "builtin", "setsid", "stdbuf",  "nice",   "ionice",
-                     "env",    "timeout",  "xargs",   "watch",  "busybox", "strace", "unbuffer",
-                     "script", "parallel", "chronic"};
+const Names prefixes{"!",        "{",        "}",        "if",
+                     "then",     "elif",     "else",     "fi",
+                     "do",       "done",     "while",    "until",
+                     "time",     "nohup",    "exec",     "command",
+                     "builtin",  "setsid",   "stdbuf",   "nice",
+                     "ionice",   "env",      "timeout",  "xargs",
+                     "watch",    "busybox",  "strace",   "unbuffer",
+                     "script",   "parallel", "chronic",  "dbus-run-session",
+                     "xvfb-run", "flock",    "taskset",  "chrt",
+                     "setarch",  "fakeroot", "catchsegv"};
 const Names shells{"sh", "bash", "dash", "zsh", "ksh", "ash", "fish"};
 const Names readers{"cat", "less", "more", "head", "tail", "grep", "egrep",  "fgrep", "ls", "stat",
                     "wc",  "file", "diff", "test", "[",    "echo", "printf", "du",    "rg"};
@@ -57,8 +62,9 @@ const Names browsers{"xdg-open",      "chromium", "chromium-browser",
 
 namespace {
 
-const known::Names installers{"apt",  "apt-get", "aptitude", "dpkg", "snap", "flatpak", "npx",    "uvx",
-                       "pipx", "brew",    "dnf",      "yum",  "rpm",  "apk",     "pacman", "bunx"};
+const known::Names installers{"apt", "apt-get", "aptitude", "dpkg", "snap", "flatpak",
+                              "npx", "uvx",     "pipx",     "brew", "dnf",  "yum",
+                              "rpm", "apk",     "pacman",   "bunx"};
 
 bool is_address(const std::string& word) {
   if (word.find("://") != std::string::npos) return true;
@@ -131,17 +137,18 @@ bool only_own_jobs(const std::string& name, const Words& args) {
 }
 
 bool installs(const std::string& name, const Words& args) {
-  if (name == "apt" || name == "apt-get") return !has_word(args, {"list", "search", "show", "policy"});
+  if (name == "apt" || name == "apt-get")
+    return !has_word(args, {"list", "search", "show", "policy"});
   if (name == "dpkg") return has_word(args, {"-i", "--install", "-r", "-P", "--remove", "--purge"});
   if (installers.contains(name)) return true;
   if (name.starts_with("pip") || name == "uv" || name == "poetry" || name == "conda" ||
-      name == "mamba" || name == "gem" || name == "cargo" || name == "go" ||
-      name == "composer" || name == "dotnet") {
+      name == "mamba" || name == "gem" || name == "cargo" || name == "go" || name == "composer" ||
+      name == "dotnet") {
     return has_word(args, {"install", "add", "sync", "get", "download", "create", "x"});
   }
   if (name == "npm" || name == "pnpm" || name == "yarn" || name == "bun") {
-    return args.empty() ||
-           has_word(args, {"i", "install", "ci", "add", "exec", "x", "dlx", "create", "publish", "update"});
+    return args.empty() || has_word(args, {"i", "install", "ci", "add", "exec", "x", "dlx",
+                                           "create", "publish", "update"});
   }
   return false;
 }

@@ -127,7 +127,7 @@ class CallJudge {
   // Nobody knows what reads it: it is judged as what the worst reader, a shell, makes of it.
   void process_write(const Json& arguments) {
     const std::string text = text_argument(arguments, "data");
-    add_all(judge_shell(text, around_.place));
+    add_all(judge_shell(text, somewhere()));
     add_all(judge_code("python", text, around_.place));
   }
 
@@ -155,6 +155,13 @@ class CallJudge {
     judge_path(path);
   }
 
+  // Of a shell that is somewhere.
+  RiskPlace somewhere() const {
+    RiskPlace place = around_.place;
+    place.folder = std::nullopt;
+    return place;
+  }
+
   CallTarget focus() const { return around_.focus ? around_.focus() : CallTarget(); }
 
   void type(const Json& arguments) {
@@ -164,7 +171,7 @@ class CallJudge {
     if (!secret.empty()) {
       add("it types the secret " + secret + " into the window \"" + target.window + "\"");
     }
-    if (target.terminal) add_all(judge_shell(text, around_.place));
+    if (target.terminal) add_all(judge_shell(text, somewhere()));
     for (size_t at = text.find("http"); at != std::string::npos; at = text.find("http", at + 1)) {
       add(judge_address(text.substr(at, text.find_first_of(" \n\t", at) - at)));
     }
@@ -177,12 +184,17 @@ class CallJudge {
         keys.find("shift+delete") != std::string::npos) {
       add("it presses " + quoted_for_reason(keys));
     }
-    const bool enter = keys.find("return") != std::string::npos ||
-                       keys.find("enter") != std::string::npos ||
-                       keys.find("ctrl+m") != std::string::npos;
+    const bool pastes = keys.find("ctrl+shift+v") != std::string::npos ||
+                        keys.find("shift+insert") != std::string::npos;
+    const bool enter =
+        keys.find("return") != std::string::npos || keys.find("enter") != std::string::npos ||
+        keys.find("ctrl+m") != std::string::npos || keys.find("ctrl+j") != std::string::npos;
     const bool space = keys.find("space") != std::string::npos;
-    if (!enter && !space) return;
+    if (!enter && !space && !pastes) return;
     const CallTarget target = focus();
+    if (target.terminal && pastes) {
+      return add("it pastes what nobody has looked at into the terminal \"" + target.window + "\"");
+    }
     if (target.terminal && enter) {
       return add("it runs what stands in the terminal \"" + target.window + "\"");
     }
@@ -210,11 +222,11 @@ class CallJudge {
     if (const auto frame = arguments.find("frame"); frame != arguments.end() && !frame->is_null()) {
       return add("it clicks a position of an earlier picture, so nobody can tell what it hits");
     }
-    click_at({x->get<int>(), y->get<int>()});
-  }
-  void click_at(Point at) {
     if (!around_.at) return;
-    const CallTarget target = around_.at(at);
+    const CallTarget target = around_.at({x->get<int>(), y->get<int>()});
+    if (target.terminal && text_argument(arguments, "button") == "middle") {
+      add("it pastes what nobody has looked at into the terminal \"" + target.window + "\"");
+    }
     judge_names("clicks", target.names, target.window);
   }
 

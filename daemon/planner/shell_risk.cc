@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "planner/known_programs.h"
 #include "planner/shell_text.h"
@@ -19,8 +20,8 @@ std::string file_name(const std::string& path) {
 
 class ShellJudge {
  public:
-  ShellJudge(const RiskPlace& place, Reasons& reasons, int depth)
-      : place_(place), reasons_(reasons), depth_(depth), folder_(place.folder) {}
+  ShellJudge(const RiskPlace& place, Reasons& reasons, std::set<std::string>& touched, int depth)
+      : place_(place), reasons_(reasons), touched_(touched), depth_(depth), folder_(place.folder) {}
 
   void judge(const std::string& text) {
     if (depth_ > deepest) return unclear("many commands in each other", text);
@@ -32,7 +33,7 @@ class ShellJudge {
 
  private:
   ShellJudge deeper() const {
-    ShellJudge judge(place_, reasons_, depth_ + 1);
+    ShellJudge judge(place_, reasons_, touched_, depth_ + 1);
     judge.folder_ = folder_;
     judge.outside_ = outside_;
     return judge;
@@ -83,6 +84,9 @@ class ShellJudge {
     judge_system();
     judge_files();
     judge_interpreter(command, program.text);
+    if (!known::readers.contains(name_) && name_ != "chmod") {
+      for (const std::string& word : args_) touched_.insert(file_name(word));
+    }
   }
 
   // Assignments, keywords, and programs that run the rest of the line. True if the word at `at` may
@@ -128,6 +132,7 @@ class ShellJudge {
       return;
     }
     if (target.expands && !path.starts_with("$HOME/") && !path.starts_with("$(")) return;
+    touched_.insert(file_name(path));
     if (const std::string why = judge_written_path(path, place_); !why.empty()) add(why);
     if (outside_ && !path.starts_with('/') && !path.starts_with('~')) {
       add("it writes outside of the agent's own folders: " + path);
@@ -367,7 +372,9 @@ class ShellJudge {
   // A program of a file: its text is read where there is one.
   void judge_script(const std::string& path, const std::string& language) {
     if (path.empty()) return;
-    if (depth_ > deepest) return unclear("many scripts in each other", path);
+    if (touched_.contains(file_name(path))) {
+      return unclear("the script may be another one when it runs", line_);
+    }
     const auto text = text_of(path);
     if (!text) return unclear("the script cannot be read before it runs", path);
     judge_text(language, *text);
@@ -377,6 +384,9 @@ class ShellJudge {
     for (const char* folder :
          {"/bin/", "/usr/bin/", "/usr/local/bin/", "/usr/sbin/", "/sbin/", "/opt/"}) {
       if (program.starts_with(folder) && program.find("..") == std::string::npos) return;
+    }
+    if (touched_.contains(file_name(program))) {
+      return unclear("the program may be another one when it runs", line_);
     }
     const auto text = text_of(program);
     if (!text) return unclear("the program is a file that cannot be read as text", program);
@@ -390,6 +400,7 @@ class ShellJudge {
 
   const RiskPlace& place_;
   Reasons& reasons_;
+  std::set<std::string>& touched_;  ///< names of files that a command before may have changed
   const int depth_;
   std::optional<std::string> folder_;  ///< as RiskPlace::folder, after each `cd`
   bool outside_ = false;               ///< after a `cd` out of the agent's own folders
@@ -403,7 +414,8 @@ class ShellJudge {
 
 Reasons judge_shell(const std::string& text, const RiskPlace& place) {
   Reasons reasons;
-  ShellJudge(place, reasons, 0).judge(text);
+  std::set<std::string> touched;
+  ShellJudge(place, reasons, touched, 0).judge(text);
   return reasons;
 }
 
