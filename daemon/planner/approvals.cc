@@ -13,7 +13,7 @@ namespace {
 constexpr size_t asked_events_at_once = 2'000;
 constexpr size_t longest_answer_reason = 4'000;
 
-std::string member(const Event& event, const char* name) {
+std::string asked_text(const Event& event, const char* name) {
   const auto at = event.data.find(name);
   return at != event.data.end() && at->is_string() ? at->get<std::string>() : "";
 }
@@ -21,12 +21,12 @@ std::string member(const Event& event, const char* name) {
 // Whether the message begins something else than the run `job_id`.
 bool goes_on_without(const Event& event, const std::string& job_id) {
   return event.kind == "user_message" && event.job_id != job_id &&
-         !is_chat_command(member(event, "text"));
+         !is_chat_command(asked_text(event, "text"));
 }
 
 bool stopped_by_person(const Event& event, const std::string& job_id) {
   return event.kind == "run_finished" && event.job_id == job_id &&
-         member(event, "state") == "cancelled";
+         asked_text(event, "state") == "cancelled";
 }
 
 bool same_answer(const Event& stored, const Json& data) {
@@ -87,12 +87,12 @@ void Approvals::hear(const Event& event) {
   Open& open = at->second;
   const std::string job_id = open.request.job_id;
   if (event.kind == "approval_answer" &&
-      member(event, "call_id") == member(open.request, "call_id")) {
+      asked_text(event, "call_id") == asked_text(open.request, "call_id")) {
     open.answer = event;
     changed_.notify_all();
   } else if (event.kind == "rewound" && event.data.value("to", int64_t{0}) < open.request.seq) {
     open_.erase(at);
-  } else if (stopped_by_person(event, job_id) ||
+  } else if (event.kind == "forked" || stopped_by_person(event, job_id) ||
              (open.finished && goes_on_without(event, job_id))) {
     open_.erase(at);
   } else if (event.kind == "run_finished" && event.job_id == job_id) {
@@ -121,12 +121,14 @@ Approvals::View Approvals::view_of(const std::string& conversation_id,
   View view;
   for (const Event& event : events) {
     const std::string& job_id = view.request.job_id;
-    if (event.kind == "approval_request" && member(event, "call_id") == call_id) {
+    if (event.kind == "approval_request" && asked_text(event, "call_id") == call_id) {
       view.request = event;
     } else if (view.request.seq == 0) {
       continue;
-    } else if (event.kind == "approval_answer" && member(event, "call_id") == call_id) {
+    } else if (event.kind == "approval_answer" && asked_text(event, "call_id") == call_id) {
       view.answer = event;
+    } else if (event.kind == "forked") {
+      view.closed = "it was asked in the conversation of which this one is a fork";
     } else if (stopped_by_person(event, job_id)) {
       view.closed = "the run that asked was stopped";
     } else if (event.kind == "run_finished" && event.job_id == job_id) {
@@ -140,9 +142,9 @@ Approvals::View Approvals::view_of(const std::string& conversation_id,
 
 // The event's data. Throws Error(invalid_argument).
 Json Approvals::checked(const Event& request, const ApprovalAnswer& given) const {
-  const std::string tool = member(request, "tool");
+  const std::string tool = asked_text(request, "tool");
   Json data = {
-      {"call_id", member(request, "call_id")}, {"decision", given.decision}, {"by", given.by}};
+      {"call_id", asked_text(request, "call_id")}, {"decision", given.decision}, {"by", given.by}};
   const bool edits = given.decision == "edit";
   if (given.decision != "once" && given.decision != "session" && given.decision != "deny" &&
       !edits) {
@@ -198,8 +200,8 @@ AnsweredApproval Approvals::answer(const std::string& conversation_id, const std
     if (same_answer(*view.answer, data)) return {view.request, *view.answer, true, false};
     throw Error(ErrorCode::conflict,
                 "the call \"" + call_id +
-                    "\" was answered already: " + member(*view.answer, "decision") + " by " +
-                    member(*view.answer, "by") + "; send a message to say something else");
+                    "\" was answered already: " + asked_text(*view.answer, "decision") + " by " +
+                    asked_text(*view.answer, "by") + "; send a message to say something else");
   }
   if (!view.closed.empty()) {
     throw Error(ErrorCode::conflict, "the question about the call \"" + call_id +

@@ -44,7 +44,8 @@ constexpr std::array credential_files{".ssh",
                                       "keyrings"};
 constexpr std::array startup_files{".bashrc",    ".profile",        ".bash_profile", ".bash_login",
                                    ".zshrc",     ".zprofile",       ".xinitrc",      ".xsession",
-                                   "autostart/", ".config/systemd", ".bash_aliases", ".inputrc"};
+                                   "autostart/", ".config/systemd", ".bash_aliases", ".inputrc",
+                                   ".git/hooks"};
 
 template <class List>
 std::string part_in(const List& list, const std::string& text) {

@@ -30,7 +30,7 @@ Reasons reasons_of(const Event& request) {
 
 Json arguments_of(const Event& event) { return event.data.value("arguments", Json::object()); }
 
-std::string joined(const Reasons& reasons) {
+std::string joined_reasons(const Reasons& reasons) {
   std::string text;
   for (const std::string& reason : reasons) text += (text.empty() ? "" : "; ") + reason;
   return text;
@@ -58,7 +58,7 @@ std::string question_text(const Event& request) {
   std::string shown(utf8_prefix(call, most_question_bytes));
   if (shown.size() < call.size()) shown += " …";
   return "May this be done? It was not done, because nobody has answered in time.\n\n" + shown +
-         "\n\nIt is asked for because " + joined(reasons_of(request)) +
+         "\n\nIt is asked for because " + joined_reasons(reasons_of(request)) +
          ".\n\nApprove, edit or deny it in the conversation: the task goes on then.";
 }
 
@@ -73,7 +73,8 @@ Action action_of(const Event& request) {
 }
 
 std::string scope_of(const std::string& tool, const Reasons& reasons) {
-  return "further calls of " + tool + " that would be asked about only because " + joined(reasons);
+  return "further calls of " + tool + " that would be asked about only because " +
+         joined_reasons(reasons);
 }
 
 Gatekeeper::Gatekeeper(Approvals& approvals, RunLog& log, const History& history,
@@ -84,11 +85,7 @@ Gatekeeper::Gatekeeper(Approvals& approvals, RunLog& log, const History& history
       history_(history),
       contexts_(contexts),
       find_tool_(std::move(find_tool)),
-      settings_(settings),
-      begin_ms_([&log] {
-        const auto conversation = log.store().conversation(log.conversation_id());
-        return conversation ? conversation->created_ms : 0;
-      }()) {}
+      settings_(settings) {}
 
 Passage Gatekeeper::ask(const Action& action, const std::stop_token& stop, Deadline deadline) {
   const Tool* tool = find_tool_(action.tool);
@@ -157,9 +154,12 @@ Passage Gatekeeper::pass(Action action, const Event& answer) const {
 Gatekeeper::Grants Gatekeeper::grants() const {
   Grants grants;
   std::map<std::string, const Event*> requests;
+  std::set<std::string> finished;
   for (const Event& event : history_.events()) {
-    if (event.ts_ms < begin_ms_) continue;
-    if (event.kind == "approval_request") {
+    if (event.kind == "forked") {
+      grants = {};  // what was approved in the other conversation
+      requests.clear();
+    } else if (event.kind == "approval_request") {
       requests[word_of(event, "call_id")] = &event;
     } else if (event.kind == "approval_answer") {
       const auto request = requests.find(word_of(event, "call_id"));
@@ -173,17 +173,33 @@ Gatekeeper::Grants Gatekeeper::grants() const {
           grants.session.emplace(session_key(tool, reason), request->first);
       }
       const bool edits = decision == "edit";
+      const bool late = finished.contains(request->second->job_id);
       grants.once.push_back({request->first,
                              tool,
                              arguments_of(edits ? event : *request->second),
                              {reasons.begin(), reasons.end()},
-                             edits});
+                             edits,
+                             late,
+                             late ? "" : request->second->job_id});
+    } else if (event.kind == "run_finished") {
+      finished.insert(event.job_id);
+    } else if (event.kind == "run_started") {
+      enter_run(grants, event);
     } else if (event.kind == "action_intent") {
       const std::string used = word_of(event, "approval");
       for (Grant& grant : grants.once) grant.used = grant.used || grant.call_id == used;
     }
   }
   return grants;
+}
+
+// An approval for one call counts in the run that asked or, if that had ended, in the next one.
+void Gatekeeper::enter_run(Grants& grants, const Event& started) {
+  if (word_of(started, "model").empty()) return;  // a command of a person
+  for (Grant& grant : grants.once) {
+    if (grant.run.empty()) grant.run = started.job_id;
+    if (grant.run != started.job_id) grant.used = true;
+  }
 }
 
 std::optional<std::string> Gatekeeper::granted(const Action& action, const Reasons& reasons) const {
@@ -211,7 +227,7 @@ std::optional<std::string> Gatekeeper::granted(const Action& action, const Reaso
 std::vector<std::string> Gatekeeper::approved_since() const {
   std::vector<std::string> sentences;
   for (const Grant& grant : grants().once) {
-    if (grant.used) continue;
+    if (grant.used || !grant.late) continue;
     sentences.push_back(
         "The user has approved this call since, once: " + call_text(grant.tool, grant.arguments) +
         ". If it is still what is needed, make exactly this call.");

@@ -50,7 +50,9 @@ class Gatekeeper {
     Json arguments;
     std::set<std::string> reasons;
     bool edited = false;
-    bool used = false;
+    bool late = false;  ///< its run had ended
+    std::string run;    ///< the job in which it counts; "": the next one
+    bool used = false;  ///< or its run is over
   };
   struct Grants {
     std::vector<Grant> once;                     ///< for one identical call
@@ -58,6 +60,7 @@ class Gatekeeper {
   };
 
   Grants grants() const;
+  static void enter_run(Grants& grants, const Event& started);
   std::optional<std::string> granted(const Action& action, const Reasons& reasons) const;
   Passage wait(const Event& request, Action action, const std::stop_token& stop, Deadline deadline);
   Passage pass(Action action, const Event& answer) const;
@@ -68,7 +71,6 @@ class Gatekeeper {
   const ContextFactory& contexts_;
   const FindTool find_tool_;
   const ApprovalSettings settings_;
-  const int64_t begin_ms_;  ///< of the conversation: a fork takes no approval with it
 };
 
 /// The call that `request` asks about.

@@ -14,7 +14,7 @@ namespace {
 
 constexpr milliseconds longest_target_look{2'000};
 constexpr size_t most_target_elements = 2'000;
-constexpr size_t longest_name = 80;  // a longer one is a text, not a label
+constexpr size_t longest_label = 80;  // a longer one is a text, not a label
 constexpr uint64_t most_script_bytes = 1 << 20;
 
 // A program without accessibility tells nothing.
@@ -32,7 +32,7 @@ std::vector<Element> elements_of(const Window& window, ToolContext& context) {
 
 // Fields and running text are written in or read, not pressed.
 bool can_be_pressed(const Element& element) {
-  if (element.name.empty() || element.name.size() > longest_name) return false;
+  if (element.name.empty() || element.name.size() > longest_label) return false;
   const std::string role = lower(element.role);
   for (const char* word :
        {"entry", "document", "paragraph", "heading", "frame", "window", "password", "application",

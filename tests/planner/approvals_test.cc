@@ -198,17 +198,28 @@ TEST_CASE("without an answer the run ends with the question, and nothing has run
 
   SECTION("a late approval counts once, for the identical call") {
     CHECK(world.answer_late("c1", "once").late);
-    world.model.then(calls_answer({AskingWorld::shell("rm y", "d0")}));
+    world.model.then(calls_answer({AskingWorld::shell("rm x", "d1")}));
+    world.model.then(calls_answer({AskingWorld::shell("rm x", "d2")}));
     CHECK(world.run("I approve it. Go on.").outcome == "needs_user");
-    CHECK(world.ran == Commands{"ls"});
+    CHECK(world.ran == Commands{"ls", "rm x"});
     CHECK_THAT(all_text(world.model.requests[1]),
                Contains("[not run: the user had not said yet whether it may run]"));
     CHECK_THAT(all_text(world.model.requests[1]),
                Contains("The user has approved this call since"));
-    world.model.then(calls_answer({AskingWorld::shell("rm x", "d1")}));
+  }
+  SECTION("it counts for no other call, and not in a later run") {
+    CHECK(world.answer_late("c1", "once").late);
+    world.model.then(calls_answer({AskingWorld::shell("rm y", "d1")}));
+    CHECK(world.run("I approve it. Go on.").outcome == "needs_user");
     world.model.then(calls_answer({AskingWorld::shell("rm x", "d2")}));
     CHECK(world.run("Go on").outcome == "needs_user");
-    CHECK(world.ran == Commands{"ls", "rm x"});
+    CHECK(world.ran == Commands{"ls"});
+    CHECK(all_text(world.model.requests[2]).find("has approved this call since", 0) ==
+          all_text(world.model.requests[2]).rfind("has approved this call since"));
+  }
+  SECTION("a fork does not answer what was asked before it") {
+    world.conversation = world.store->fork_conversation(world.conversation.id, 0);
+    CHECK_THROWS_WITH(world.answer_late("c1", "once"), Contains("is a fork"));
   }
   SECTION("so does a late edit, for the call as edited") {
     CHECK(world.answer_late("c1", "edit", {{"command", "rm z"}}).late);

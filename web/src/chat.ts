@@ -145,7 +145,7 @@ export class Chat {
           this.showEmpty();
           this.showWanted();
         }
-        const listed = ["user_message", "run_started", "run_finished"].includes(event.kind);
+        const listed = ["user_message", "run_started", "run_finished", "approval_request", "approval_answer"].includes(event.kind);
         if (listed && timeline.caughtUp) this.host.changed();
         if (listed) this.showEmpty();
       },

@@ -213,6 +213,8 @@ export class Timeline {
     if (event.kind === "rewound") {
       const kept = this.runs.filter((run) => run.seq <= event.to);
       this.runs.splice(0, this.runs.length, ...kept);
+    } else {
+      for (const run of this.runs) closeQuestions(run);
     }
     const last = this.runs.at(-1);
     const text =

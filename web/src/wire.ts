@@ -14,6 +14,8 @@ export interface Conversation {
   created_ms: number;
   updated_ms: number;
   running_job: string | null;
+  /** What a run of it asks now. */
+  approval?: { call_id: string; tool: string } | null;
   forked_from?: { conversation_id: string; seq: number } | null;
 }
 
