@@ -98,12 +98,7 @@ class ShellJudge {
       const bool assigns = equals != std::string::npos && equals > 0 && word[0] != '-' &&
                            word.find_first_of("/ ") > equals;
       if (assigns) {
-        const std::string variable = word.substr(0, equals);
-        if (variable == "PATH" || variable.starts_with("LD_") || variable == "BASH_ENV" ||
-            variable == "ENV" || variable == "PROMPT_COMMAND" || variable == "PYTHONPATH" ||
-            variable == "NODE_OPTIONS") {
-          unclear("it changes which programs run", word);
-        }
+        judge_assignment(word);
         continue;
       }
       if (known::prefixes.contains(file_name(word))) {
@@ -113,6 +108,15 @@ class ShellJudge {
       }
     }
     return false;
+  }
+
+  void judge_assignment(const std::string& word) {
+    const std::string variable = word.substr(0, word.find('='));
+    for (const char* chooses : {"PATH", "BASH_ENV", "ENV", "PROMPT_COMMAND", "PYTHONPATH",
+                                "PYTHONSTARTUP", "NODE_OPTIONS", "IFS"}) {
+      if (variable == chooses) unclear("it changes what programs run", word);
+    }
+    if (variable.starts_with("LD_")) unclear("it changes what programs run", word);
   }
 
   static bool is_number(const std::string& word) {
@@ -148,6 +152,9 @@ class ShellJudge {
       if (const std::string part = startup_part(word); !part.empty()) {
         add("it touches " + quoted_for_reason(word) + ", which runs by itself later");
       }
+    }
+    if (name_ == "export" || name_ == "declare" || name_ == "typeset" || name_ == "readonly") {
+      for (const std::string& word : args_) judge_assignment(word);
     }
     if (name_ == "eval" || name_ == "source" || name_ == ".") judge_eval();
     if (name_ == "cd" || name_ == "pushd" || name_ == "popd") change_folder();

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe } from "node:test";
 import { textOf } from "./model_server/check.mjs";
 import { startServer } from "./model_server/server.mjs";
-import { chromiumArgs, chromiumPath, noBrowser, put, run, test, until, useBox } from "./harness.mjs";
+import { chromiumArgs, chromiumPath, noBrowser, put, run, seededRandom, test, until, useBox } from "./harness.mjs";
 
 const shell = (command, more = {}) => ({ name: "shell", arguments: { command, ...more } });
 const eventsOf = (box, conversation) => box.daemon.events(`/api/conversations/${conversation}/events`, ({ kind }) => kind === "caught_up");
@@ -271,6 +271,49 @@ describe("a page that orders the agent to send out a file", () => {
     await answer(box, started.conversation_id, question.call_id, { decision: "once" });
     assert.equal((await box.daemon.finished(started.job_id)).reply, "Sent.");
     assert.deepEqual(collected().map(({ method, body }) => [method, body]), [["POST", secretFile]]);
+  });
+});
+
+describe("killed again and again while it asks and is answered", () => {
+  const kills = Number(process.env.KILLS ?? 40);
+  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
+  const random = seededRandom(seed);
+  const box = useBox({
+    desktop: false,
+    env: { SELFAGENT_APPROVALS: "risky" },
+    prepare: async (own) => {
+      own.model = await startServer({ script: { model: "scripted-killed", runs: [
+        { match: "remove (\\w+) now", turns: [(messages) => {
+          const name = messages.map(textOf).join().match(/remove (\w+) now/)[1];
+          return { calls: [shell(`rm -f none; echo ${name} >> log.txt`)] };
+        }, { text: "Removed." }] },
+      ] } });
+      return { env: own.model.env };
+    },
+  });
+
+  test(`nothing runs before its answer, and nothing twice, KILLS=${kills} SEED=${seed}`, { timeout: 60_000 + kills * 6_000 }, async () => {
+    const ends = new Map();
+    for (let i = 0; i < kills; i += 1) {
+      const name = `n${i}`;
+      const count = () => lines(box, "log.txt").split("\n").filter((line) => line === name).length;
+      const started = await begin(box, `remove ${name} now`);
+      const question = await asked(box, started.job_id);
+      if (random() < 0.3) await box.daemon.restart("SIGKILL");
+      assert.equal(count(), 0, `${name} ran before its answer`);
+      const given = answer(box, started.conversation_id, question.call_id, { decision: "once" }).catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, Math.floor(random() * 30)));
+      await box.daemon.restart("SIGKILL");
+      await given;
+      // Lost, or stored: given again it is the same answer, unless the run has ended and nobody may repeat its call.
+      const again = await answer(box, started.conversation_id, question.call_id, { decision: "once" });
+      assert.ok([200, 409].includes(again.status), again.text);
+      const ended = await box.daemon.finished(again.body.job_id ?? started.job_id);
+      ends.set(ended.state, (ends.get(ended.state) ?? 0) + 1);
+      assert.ok(count() <= 1, `${name} ran ${count()} times`);
+      assert.ok(ended.state === "interrupted" || count() === 1, `${name} ended ${ended.state} and did not run`);
+    }
+    assert.ok(ends.get("succeeded") > 0, JSON.stringify([...ends]));
   });
 });
 
