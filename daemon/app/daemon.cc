@@ -312,6 +312,7 @@ struct Daemon::State {
     jobs.data_folder = settings.data_dir;
     jobs.web_folder = settings.web_dir.parent_path();
     jobs.approvals = settings.approvals.policy;
+    jobs.joined = [this](const std::string& id) { planner.approvals().said(id); };
     jobs.obstacle = [this](const Job& job) {
       return planner.obstacle(job.conversation_id, job.id);
     };

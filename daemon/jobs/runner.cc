@@ -140,6 +140,7 @@ Submission JobRunner::submit_once(const JobRequest& request) {
   const bool joins = request.joins_run && job.kind == "prompt" && !is_chat_command(job.text) &&
                      job.approvals.empty();
   enqueue(job, joins ? job.conversation_id : "");
+  if (joins && settings_.joined) settings_.joined(job.conversation_id);
   changed_.notify_all();
   return {std::move(job)};
 }

@@ -57,6 +57,8 @@ struct JobSettings {
   std::function<std::string(const Job&)> obstacle = {};
   /// Which calls of prompts wait for a person; a request may ask for stricter ones.
   ApprovalPolicy approvals = ApprovalPolicy::off;
+  /// Called when a run of this conversation, if one goes on, is to take a prompt up. May be empty.
+  std::function<void(const std::string& conversation_id)> joined = {};
   WebhookSender send_webhook = post_webhook;
   milliseconds clock_check{1000};  ///< How late a jump of that time may be noticed.
 };

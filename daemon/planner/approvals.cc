@@ -218,6 +218,24 @@ AnsweredApproval Approvals::answer(const std::string& conversation_id, const std
   return {view.request, stored, false, late};
 }
 
+void Approvals::said(const std::string& conversation_id) {
+  const std::lock_guard answering(answering_);
+  Event request;
+  {
+    const std::lock_guard guard(mutex_);
+    const auto at = open_.find(conversation_id);
+    if (at == open_.end()) return;
+    const Open& open = at->second;
+    if (open.answer || open.finished || open.left) return;
+    request = open.request;
+  }
+  store_.append(conversation_id, request.job_id, "approval_answer",
+                {{"call_id", asked_text(request, "call_id")},
+                 {"decision", "deny"},
+                 {"reason", "the user has sent a message instead of an answer, which follows"},
+                 {"by", "a message"}});
+}
+
 std::optional<Event> Approvals::wait(const Event& request, const std::stop_token& stop,
                                      Deadline deadline) {
   const auto answer = [&]() -> std::optional<Event> {

@@ -50,6 +50,10 @@ class Approvals {
   AnsweredApproval answer(const std::string& conversation_id, const std::string& call_id,
                           const ApprovalAnswer& given);
 
+  /// The user has sent a message to the run of the conversation instead of an answer: what it asks
+  /// is denied, so that it hears the message.
+  void said(const std::string& conversation_id);
+
   /// Waits until `request` is answered; nothing at `deadline` or `stop`, after which an answer is
   /// late.
   std::optional<Event> wait(const Event& request, const std::stop_token& stop, Deadline deadline);

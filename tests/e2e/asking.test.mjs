@@ -31,6 +31,7 @@ describe("a run that asks", () => {
     env: { SELFAGENT_APPROVALS: "risky" },
     prepare: async (own) => {
       own.model = await startServer({ script: { model: "scripted-asking", runs: [
+        { match: "no, leave it", turns: [{ text: "I left it." }] },
         { match: "remove it", turns: [{ calls: [remove] }, { text: "Removed." }] },
         { match: "keep it", turns: [{ calls: [remove, shell("echo after >> log.txt")] }, { expect: ["the user did not approve this call: still needed", "skipped: the user did not approve"], text: "Kept." }] },
         { match: "edit it", turns: [{ calls: [remove] }, { expect: ["the user changed the arguments of this call"], text: "Edited." }] },
@@ -100,6 +101,15 @@ describe("a run that asks", () => {
     assert.equal(lines(box, "log.txt"), "removed\nremoved\n");
     const events = await eventsOf(box, started.conversation_id);
     assert.equal(events.filter(({ kind }) => kind === "approval_request").length, 1);
+  });
+
+  test("a message while it waits is a no, and is heard", async () => {
+    writeFileSync(join(box.daemon.workspace, "log.txt"), "");
+    const started = await begin(box, "leave it or remove it");
+    await asked(box, started.job_id);
+    await begin(box, "no, leave it", { conversation_id: started.conversation_id });
+    assert.equal((await box.daemon.finished(started.job_id)).reply, "I left it.");
+    assert.equal(lines(box, "log.txt"), "");
   });
 
   test("stopped while it waits: at once, and the question is closed", async () => {

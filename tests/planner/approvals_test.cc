@@ -239,6 +239,21 @@ TEST_CASE("without an answer the run ends with the question, and nothing has run
   }
 }
 
+TEST_CASE("a message instead of an answer is a no, and a late one changes nothing") {
+  AskingWorld world;
+  world.then_shell("rm x");
+  world.model.then(text_answer("What else?"));
+  world.on_question = [&](Approvals& approvals, const Event&) {
+    approvals.said("c-other");
+    approvals.said(world.conversation.id);
+    approvals.said(world.conversation.id);
+  };
+  CHECK(world.run("Clean up").state == JobState::succeeded);
+  CHECK(world.ran.empty());
+  CHECK_THAT(world.last_prompt(), Contains("the user has sent a message instead of an answer"));
+  CHECK_THROWS_WITH(world.answer_late("c1", "once"), Contains("deny by a message"));
+}
+
 TEST_CASE("a run that waits is stopped at once, and its question is closed") {
   AskingWorld world;
   world.approval.wait = 600s;
