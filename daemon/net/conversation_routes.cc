@@ -45,6 +45,8 @@ class Present {
     const auto job = jobs_.find(conversation.id);
     Json json = conversation_json(conversation, job == jobs_.end() ? Json() : Json(job->second));
     json["approval"] = open_approval_json(approvals_, conversation.id);
+    // They may be a whole file, and the list is asked for again and again.
+    if (json["approval"].is_object()) json["approval"].erase("arguments");
     return json;
   }
 
