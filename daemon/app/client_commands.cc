@@ -85,6 +85,10 @@ class RunPrinter {
       std::printf("%s\n", data.value("text", "").c_str());
     } else if (kind == "notice") {
       std::fprintf(stderr, "%s\n", data.value("text", "").c_str());
+    } else if (kind == "approval_request") {
+      print_question(data);
+    } else if (kind == "approval_answer") {
+      std::fprintf(stderr, "answered: %s\n", data.value("decision", "").c_str());
     } else if (kind == "run_finished") {
       state = data.value("state", "failed");
       const std::string reason = data.value("reason", "");
@@ -99,6 +103,15 @@ class RunPrinter {
   std::string state;
 
  private:
+  static void print_question(const Json& data) {
+    std::fprintf(stderr, "waits for your approval of %s %s\n", data.value("tool", "").c_str(),
+                 data.contains("arguments") ? dump_json(data["arguments"]).c_str() : "");
+    for (const Json& why : data.value("why", Json::array())) {
+      if (why.is_string()) std::fprintf(stderr, "  %s\n", why.get<std::string>().c_str());
+    }
+    std::fputs("  answer it on the page\n", stderr);
+  }
+
   bool streamed_ = false;
 };
 

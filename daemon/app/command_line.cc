@@ -98,6 +98,23 @@ void add_dialect_options(CLI::App& serve, const std::string& flag, const std::st
       ->check(CLI::Range(int64_t{0}, int64_t{100'000'000}));
 }
 
+// Which calls of the built-in agent wait for a person.
+void add_approval_options(CLI::App& serve, ApprovalSettings& approvals) {
+  add_word_option<ApprovalPolicy>(serve, "approvals", "SELFAGENT_APPROVALS", approvals.policy,
+                                  {{"off", ApprovalPolicy::off},
+                                   {"risky", ApprovalPolicy::risky},
+                                   {"always", ApprovalPolicy::always}},
+                                  "which calls of the built-in agent wait for a person's approval");
+  serve
+      .add_option_function<int>(
+          "--approval-wait",
+          [&approvals](const int& seconds) { approvals.wait = std::chrono::seconds(seconds); },
+          "seconds after which a run that waits for an approval ends, with nothing done (default: "
+          "600)")
+      ->envname("SELFAGENT_APPROVAL_WAIT")
+      ->check(CLI::Range(1, 86'000));
+}
+
 void add_serve_options(CLI::App& serve, Settings& settings) {
   serve.add_option("--listen", settings.listen, "ADDRESS:PORT; port 0 picks a free one")
       ->envname("SELFAGENT_LISTEN")
@@ -194,6 +211,7 @@ void add_serve_options(CLI::App& serve, Settings& settings) {
                         {{"on", true}, {"off", false}},
                         "whether the model sums up what no longer fits its context window");
   add_budget_options(serve, settings.planner);
+  add_approval_options(serve, settings.approvals);
 }
 
 int serve(Settings settings) {

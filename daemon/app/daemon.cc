@@ -26,6 +26,7 @@
 #include "mcp/desktop_prompts.h"
 #include "mcp/desktop_resources.h"
 #include "mcp/server.h"
+#include "net/approval_routes.h"
 #include "net/control_socket.h"
 #include "net/conversation_routes.h"
 #include "net/event_stream.h"
@@ -270,7 +271,7 @@ struct Daemon::State {
         planner(registry, store, contexts,
                 {counted(settings.model), counted(settings.fallback),
                  settings.data_dir / "models.json", settings.summaries},
-                settings.planner),
+                settings.planner, {}, settings.approvals),
         runner(
             store, registry, sandbox, processes,
             [this](const RunRequest& request, const std::stop_token& stop) {
@@ -304,7 +305,7 @@ struct Daemon::State {
     check_leases();
     fill_mcp_server();
     add_rpc_routes(router, mcp_server, mcp_endpoint);
-    add_job_routes(router, runner, streams);
+    add_job_routes(router, runner, planner.approvals(), streams);
     files.add_to(router);
     terminals.add_to(router);
     openai.add_to(router);
@@ -313,11 +314,12 @@ struct Daemon::State {
                              [this] { return problems(); },
                              // Who asks the agent for something lets it do so.
                              [this] { lease.release(); }});
-    add_conversation_routes(router, store, settings.data_dir, version);
+    add_conversation_routes(router, store, planner.approvals(), settings.data_dir, version);
     // What a client holds down would be in the person's way.
     lease.on_taken([this] { let_go(); });
     add_lease_routes(router, lease);
     add_secret_routes(router, secrets);
+    add_approval_routes(router, {planner.approvals(), store, runner, [this] { lease.release(); }});
     add_rfb_route(router, io, settings.vnc_socket, lease);
     serve_lab();
     router.set_fallback([this](const HttpRequest& request, const ResponderPtr& responder) {
@@ -329,6 +331,8 @@ struct Daemon::State {
     JobSettings jobs;
     jobs.data_folder = settings.data_dir;
     jobs.web_folder = settings.web_dir.parent_path();
+    jobs.approvals = settings.approvals.policy;
+    jobs.joined = [this](const std::string& id) { planner.approvals().said(id); };
     jobs.obstacle = [this](const Job& job) {
       return planner.obstacle(job.conversation_id, job.id);
     };

@@ -50,6 +50,7 @@ struct Settings {
   LlmSettings fallback;   ///< stands in for the model; may be missing
   bool summaries = true;  ///< the model sums up what no longer fits its window
   BudgetSettings planner;
+  ApprovalSettings approvals;  ///< of the planner's calls
 
   std::string address() const;  ///< "127.0.0.1"; throws Error(invalid_argument) for a bad --listen
   uint16_t port() const;

@@ -69,6 +69,7 @@ Json job_json(const Job& job, size_t text_limit) {
               {"retry_timeouts", job.plan.retry_timeouts},
               {"cron", job.plan.cron},
               {"schedule_id", job.schedule_id},
+              {"approvals", job.approvals},
               {"idempotency_key", job.plan.idempotency_key},
               {"exit_code", nullptr},
               {"reply", job.reply},

@@ -8,6 +8,7 @@
 #include "jobs/moment.h"
 #include "jobs/webhook_post.h"
 #include "jobs/webhooks.h"
+#include "planner/approval_settings.h"
 
 namespace selfagent {
 
@@ -76,6 +77,13 @@ void check_request(const JobRequest& request) {
     throw Error(ErrorCode::invalid_argument,
                 "network=false is for the kinds shell, python and typescript: a job of the kind " +
                     kind + " has no program of its own");
+  }
+  if (!request.approvals.empty()) {
+    approval_policy_named(request.approvals);
+    if (kind != "prompt") {
+      throw Error(ErrorCode::invalid_argument,
+                  "approvals is for prompts: nobody is asked about a job of the kind " + kind);
+    }
   }
   if (request.timeout_s < 0 || request.timeout_s > most_timeout_s) {
     throw Error(ErrorCode::invalid_argument,

@@ -18,6 +18,8 @@ struct JobRequest {
   /// A run of the same conversation that is going on takes the prompt up with its next step; if
   /// none does, it is a run of its own. A daemon that starts anew has forgotten this.
   bool joins_run = false;
+  /// off, risky or always, for the run of a prompt; "": the daemon's setting. Stricter ones only.
+  std::string approvals = {};
 };
 
 /// The longest that a job may run, and how long code without a limit of its own does.

@@ -103,6 +103,7 @@ std::filesystem::path JobRunner::workspace(const std::string& id) const {
 
 Submission JobRunner::submit_once(const JobRequest& request) {
   check_request(request);
+  check_approvals(request);
   if (request.kind == "gui") parse_gui_script(request.text, registry_);
   if (request.kind == "replay") read_recording(store_, request.text, registry_);
   Job job;
@@ -111,6 +112,7 @@ Submission JobRunner::submit_once(const JobRequest& request) {
   job.text = to_utf8(request.text);
   job.timeout_s = request.timeout_s;
   job.network = request.network;
+  job.approvals = request.approvals;
   job.plan = request.plan;
   job.created_ms = now();
   const std::lock_guard guard(mutex_);
@@ -134,8 +136,11 @@ Submission JobRunner::submit_once(const JobRequest& request) {
   choose_conversation(job);
   // Under the lock, so that jobs start in the order of their rows.
   store_.insert_job(job);
-  const bool joins = request.joins_run && job.kind == "prompt" && !is_chat_command(job.text);
+  // A run that goes on keeps the approvals with which it was begun.
+  const bool joins = request.joins_run && job.kind == "prompt" && !is_chat_command(job.text) &&
+                     job.approvals.empty();
   enqueue(job, joins ? job.conversation_id : "");
+  if (joins && settings_.joined) settings_.joined(job.conversation_id);
   changed_.notify_all();
   return {std::move(job)};
 }
@@ -370,15 +375,16 @@ bool JobRunner::save(const Job& job) {
 JobOutcome JobRunner::execute(const Job& job, bool goes_on, const std::stop_token& stop) {
   try {
     if (job.kind != "prompt") return execute_code(job, goes_on, stop);
-    RunOutcome run =
-        run_prompt_({job.conversation_id, job.id, job.text, std::chrono::seconds(job.timeout_s),
-                     [this, id = job.id] {
-                       const std::lock_guard guard(mutex_);
-                       const Running& running = running_.at(id);
-                       return !running.cancelled && !running.late;
-                     },
-                     goes_on, [this, &job] { return take_up(job); }},
-                    stop);
+    RunOutcome run = run_prompt_(
+        {job.conversation_id, job.id, job.text, std::chrono::seconds(job.timeout_s),
+         [this, id = job.id] {
+           const std::lock_guard guard(mutex_);
+           const Running& running = running_.at(id);
+           return !running.cancelled && !running.late;
+         },
+         goes_on, [this, &job] { return take_up(job); },
+         job.approvals.empty() ? settings_.approvals : approval_policy_named(job.approvals)},
+        stop);
     return {run.state, std::nullopt, std::move(run.reply), std::move(run.reason)};
   } catch (const std::exception& error) {
     return JobOutcome::failed(error.what());

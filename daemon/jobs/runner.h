@@ -55,6 +55,10 @@ struct JobSettings {
   /// Why the run of a prompt that a killed daemon has left must not go on by itself, "" if it may;
   /// Planner::obstacle. Empty: none goes on.
   std::function<std::string(const Job&)> obstacle = {};
+  /// Which calls of prompts wait for a person; a request may ask for stricter ones.
+  ApprovalPolicy approvals = ApprovalPolicy::off;
+  /// Called when a run of this conversation, if one goes on, is to take a prompt up. May be empty.
+  std::function<void(const std::string& conversation_id)> joined = {};
   WebhookSender send_webhook = post_webhook;
   milliseconds clock_check{1000};  ///< How late a jump of that time may be noticed.
 };
@@ -92,6 +96,9 @@ class JobRunner {
 
   /// The job with the ends of its output, also while it runs. Throws Error(not_found).
   JobStatus status(const std::string& id) const;
+
+  /// What runs ask for at least; JobSettings.
+  ApprovalPolicy approvals() const { return settings_.approvals; }
 
   /// The newest jobs first.
   std::vector<Job> list(size_t limit) const { return store_.jobs(limit); }
@@ -131,6 +138,7 @@ class JobRunner {
   JobQueue* lane_with(const std::string& id);
   std::optional<Job> repeated(const JobPlan& plan) const;
   void choose_conversation(Job& job);
+  void check_approvals(const JobRequest& request) const;
   bool full() const;
   void enqueue(const Job& job, const std::string& joins = {});
   void work(JobQueue& lane);

@@ -38,6 +38,16 @@ void JobRunner::choose_conversation(Job& job) {
   }
 }
 
+// Whoever may start a run may be more careful than the one who started the daemon, not less.
+void JobRunner::check_approvals(const JobRequest& request) const {
+  if (request.approvals.empty()) return;
+  if (approval_policy_named(request.approvals) >= settings_.approvals) return;
+  throw Error(ErrorCode::permission_denied,
+              "approvals=" + request.approvals + " is less strict than the daemon's setting, " +
+                  to_string(settings_.approvals) + ": leave it out, or start the daemon with " +
+                  "another --approvals");
+}
+
 // Ends the prompts that the run takes up. Under the lock, so that each is queued or ended for
 // everyone who asks.
 std::vector<Event> JobRunner::take_up(const Job& run) {

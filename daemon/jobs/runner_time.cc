@@ -108,6 +108,7 @@ Job JobRunner::job_of(const Job& schedule, int64_t now) {
   job.network = schedule.network;
   job.created_ms = now;
   job.schedule_id = schedule.id;
+  job.approvals = schedule.approvals;
   job.conversation_id = schedule.conversation_id;
   job.plan = schedule.plan;
   job.plan.cron = "";

@@ -99,11 +99,14 @@ FallbackModel::FallbackModel(Model first, Model second, std::shared_ptr<CircuitB
     : first_(std::move(first)), second_(std::move(second)), breaker_(std::move(breaker)) {}
 
 Completion FallbackModel::complete(const CompletionRequest& request, const std::stop_token& stop) {
-  if (request.by_fallback) {
+  if (request.by_fallback && !no_help_) {
     try {
       return converse_with_second(request, stop);
     } catch (const Error& error) {
-      if (!is_for_another(error, stop)) throw;
+      // A prompt that is too large for the second one is no reason to shorten it for the first.
+      const bool overflow = error.code() == ErrorCode::resource_exhausted;
+      if (!overflow && !is_for_another(error, stop)) throw;
+      no_help_ = true;
       if (request.on_notice) {
         request.on_notice(with_names_of_fallback(error.what()) + "; " + first_.name + " goes on.");
       }

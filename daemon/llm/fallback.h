@@ -40,7 +40,7 @@ class FallbackModel {
   FallbackModel(Model first, Model second, std::shared_ptr<CircuitBreaker> breaker);
 
   /// Asks the first model, and the second if that fails or is known to fail; says so by on_notice.
-  /// A request by_fallback the other way round.
+  /// A request by_fallback goes to the second, until that has failed once.
   /// What one model wrote for itself (reasoning, signatures) is not shown to the other. Throws what
   /// the first throws for a cancelled request and for a prompt that is too large, else what the
   /// second throws, with both reasons.
@@ -55,6 +55,7 @@ class FallbackModel {
   const Model second_;
   const std::shared_ptr<CircuitBreaker> breaker_;
   bool told_ = false;                      ///< that the second one goes on
+  bool no_help_ = false;                   ///< the second one has failed where it was to help
   std::string problem_;                    ///< of the first one
   std::set<std::string> calls_of_second_;  ///< ids
 };

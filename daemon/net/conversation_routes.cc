@@ -6,6 +6,7 @@
 #include "base/trim.h"
 #include "base/utf8.h"
 #include "jobs/trajectory.h"
+#include "net/approval_routes.h"
 #include "net/archive_download.h"
 #include "net/body.h"
 
@@ -30,30 +31,36 @@ Json conversation_json(const Conversation& conversation, const Json& running_job
   return json;
 }
 
-// The run of each conversation that is queued or goes on.
-class RunningJobs {
+// What each conversation does and asks now.
+class Present {
  public:
-  explicit RunningJobs(const Store& store) {
+  Present(const Store& store, const Approvals& approvals) : approvals_(approvals) {
     for (const JobState state : {JobState::queued, JobState::running}) {
       for (const auto& job : store.jobs_in(state)) {
         if (job.plan.cron.empty()) jobs_[job.conversation_id] = job.id;
       }
     }
   }
-  Json of(const Conversation& conversation) const {
+  Json json_of(const Conversation& conversation) const {
     const auto job = jobs_.find(conversation.id);
-    return job == jobs_.end() ? Json() : Json(job->second);
+    Json json = conversation_json(conversation, job == jobs_.end() ? Json() : Json(job->second));
+    json["approval"] = open_approval_json(approvals_, conversation.id);
+    // They may be a whole file, and the list is asked for again and again.
+    if (json["approval"].is_object()) json["approval"].erase("arguments");
+    return json;
   }
 
  private:
+  const Approvals& approvals_;
+  /// The run of each conversation that is queued or goes on.
   std::map<std::string, std::string> jobs_;
 };
 
-Json list_conversations(const Store& store) {
+Json list_conversations(const Store& store, const Approvals& approvals) {
   Json list = Json::array();
-  const RunningJobs running(store);
+  const Present present(store, approvals);
   for (const auto& conversation : store.conversations()) {
-    list.push_back(conversation_json(conversation, running.of(conversation)));
+    list.push_back(present.json_of(conversation));
   }
   return {{"conversations", list}};
 }
@@ -72,12 +79,13 @@ size_t limit_of(const HttpRequest& request) {
   return static_cast<size_t>(limit);
 }
 
-Json search_conversations(const Store& store, const std::string& query, size_t limit) {
+Json search_conversations(const Store& store, const Approvals& approvals, const std::string& query,
+                          size_t limit) {
   const ConversationSearch search = store.search(query, limit);
-  const RunningJobs running(store);
+  const Present present(store, approvals);
   Json list = Json::array();
   for (const auto& found : search.found) {
-    Json json = conversation_json(found.conversation, running.of(found.conversation));
+    Json json = present.json_of(found.conversation);
     json["match"] = {{"seq", found.seq == 0 ? Json() : Json(found.seq)},
                      {"kind", found.seq == 0 ? "title" : found.kind},
                      {"excerpt", found.excerpt}};
@@ -122,6 +130,7 @@ HttpResponse fork(Store& store, const HttpRequest& request) {
   const Conversation made =
       store.fork_conversation(request.captures.at("id"), event_member(request, "at", false), &cut);
   Json body = conversation_json(made, nullptr);
+  body["approval"] = nullptr;
   body["prompt"] = cut.prompt;
   return HttpResponse::json(201, body);
 }
@@ -135,20 +144,22 @@ HttpResponse rewind(Store& store, const HttpRequest& request) {
 
 }  // namespace
 
-void add_conversation_routes(Router& router, Store& store, const std::filesystem::path& temporary,
-                             const std::string& version) {
-  router.add_blocking(
-      "GET", "/api/conversations", Access::full, [&store](const HttpRequest& request) {
-        const auto query = request.query_value("query");
-        if (!query) return HttpResponse::json(200, list_conversations(store));
-        return HttpResponse::json(200, search_conversations(store, *query, limit_of(request)));
-      });
-  router.add_blocking(
-      "PATCH", "/api/conversations/{id}", Access::full, [&store](const HttpRequest& request) {
-        const Conversation renamed =
-            store.rename_conversation(request.captures.at("id"), title_of(request));
-        return HttpResponse::json(200, conversation_json(renamed, RunningJobs(store).of(renamed)));
-      });
+void add_conversation_routes(Router& router, Store& store, const Approvals& approvals,
+                             const std::filesystem::path& temporary, const std::string& version) {
+  router.add_blocking("GET", "/api/conversations", Access::full,
+                      [&store, &approvals](const HttpRequest& request) {
+                        const auto query = request.query_value("query");
+                        if (!query)
+                          return HttpResponse::json(200, list_conversations(store, approvals));
+                        return HttpResponse::json(
+                            200, search_conversations(store, approvals, *query, limit_of(request)));
+                      });
+  router.add_blocking("PATCH", "/api/conversations/{id}", Access::full,
+                      [&store, &approvals](const HttpRequest& request) {
+                        const Conversation renamed =
+                            store.rename_conversation(request.captures.at("id"), title_of(request));
+                        return HttpResponse::json(200, Present(store, approvals).json_of(renamed));
+                      });
   router.add_blocking("DELETE", "/api/conversations/{id}", Access::full,
                       [&store](const HttpRequest& request) {
                         store.delete_conversation(request.captures.at("id"));

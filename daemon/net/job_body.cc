@@ -142,12 +142,13 @@ JobRequest read_job(const HttpRequest& request) {
   const Json body = body_object(
       request, {"prompt", "task", "kind", "code", "run", "conversation_id", "timeout_s", "network",
                 "priority", "not_before", "delay_s", "deadline", "retries", "retry_delay_s",
-                "retry_timeouts", "cron", "webhook", "idempotency_key"});
+                "retry_timeouts", "cron", "webhook", "idempotency_key", "approvals"});
   JobRequest job;
   job.kind = text_member(body, "kind", false);
   job.conversation_id = text_member(body, "conversation_id", false);
   job.timeout_s = integer_member(body, "timeout_s", " of seconds", 1, most_timeout_s).value_or(0);
   job.network = flag_member(body, "network", true);
+  job.approvals = text_member(body, "approvals", false);
   job.plan = read_plan(body);
   read_webhook(body, job.plan);
   read_key(request, body, job.plan);

@@ -1,5 +1,6 @@
 #include "net/job_routes.h"
 
+#include "net/approval_routes.h"
 #include "net/archive_download.h"
 #include "net/job_body.h"
 
@@ -10,9 +11,17 @@ namespace {
 // A page of GET /jobs: more would be a long answer that nobody reads.
 constexpr size_t listed_jobs = 1000;
 
+// What the run of the job asks, or null.
+Json asked_by(const Job& job, const Approvals& approvals) {
+  if (job.conversation_id.empty()) return nullptr;
+  Json open = open_approval_json(approvals, job.conversation_id);
+  return open.is_object() && open.value("job_id", "") == job.id ? open : Json();
+}
+
 }  // namespace
 
-void add_job_routes(Router& router, JobRunner& runner, EventStreams& streams) {
+void add_job_routes(Router& router, JobRunner& runner, const Approvals& approvals,
+                    EventStreams& streams) {
   router.add_blocking("POST", "/schedule", Access::full, [&runner](const HttpRequest& request) {
     const Submission made = runner.submit_once(read_job(request));
     if (!made.repeated) return HttpResponse::json(202, {{"job_id", made.job.id}});
@@ -23,9 +32,13 @@ void add_job_routes(Router& router, JobRunner& runner, EventStreams& streams) {
     for (const auto& job : runner.list(listed_jobs)) list.push_back(job_json(job));
     return HttpResponse::json(200, {{"jobs", list}});
   });
-  router.add_blocking("GET", "/status/{id}", Access::full, [&runner](const HttpRequest& request) {
-    return HttpResponse::json(200, status_json(runner.status(request.captures.at("id"))));
-  });
+  router.add_blocking("GET", "/status/{id}", Access::full,
+                      [&runner, &approvals](const HttpRequest& request) {
+                        const JobStatus status = runner.status(request.captures.at("id"));
+                        Json body = status_json(status);
+                        body["approval"] = asked_by(status.job, approvals);
+                        return HttpResponse::json(200, body);
+                      });
   router.add_blocking(
       "POST", "/cancel/{id}", Access::full,
       [&runner](const HttpRequest& request) {

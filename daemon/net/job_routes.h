@@ -5,9 +5,11 @@
 #include "jobs/runner.h"
 #include "net/event_stream.h"
 #include "net/router.h"
+#include "planner/approvals.h"
 
 namespace selfagent {
 
-void add_job_routes(Router& router, JobRunner& runner, EventStreams& streams);
+void add_job_routes(Router& router, JobRunner& runner, const Approvals& approvals,
+                    EventStreams& streams);
 
 }  // namespace selfagent

@@ -84,11 +84,12 @@ class ReplyLater : public std::enable_shared_from_this<ReplyLater> {
 };
 
 void chat(const PageParts& parts, const HttpRequest& request, const ResponderPtr& responder) {
-  const Json body = body_object(request, {"prompt", "conversation_id", "wait"});
+  const Json body = body_object(request, {"prompt", "conversation_id", "wait", "approvals"});
   JobRequest wanted;
   wanted.kind = "prompt";
   wanted.text = text_member(body, "prompt", true);
   wanted.conversation_id = text_member(body, "conversation_id", false);
+  wanted.approvals = text_member(body, "approvals", false);
   wanted.joins_run = true;
   const bool wait = !body.contains("wait") || body["wait"] != false;
   parts.prompted();

@@ -15,6 +15,7 @@ Json intent_of(const Action& action) {
   Json intent = {
       {"call_id", action.call_id}, {"tool", action.tool}, {"arguments", action.arguments}};
   if (action.automatic) intent["automatic"] = true;
+  if (!action.approval.empty()) intent["approval"] = action.approval;
   return intent;
 }
 
@@ -24,7 +25,8 @@ Actions::~Actions() {
   if (held_ != nullptr && !client_.empty()) held_->client_gone(client_);
 }
 
-ActionEnd Actions::perform(const Action& action, const std::stop_token& stop, Deadline deadline) {
+ActionEnd Actions::perform(const Permit& permit, const std::stop_token& stop, Deadline deadline) {
+  const Action& action = permit.action();
   log_.append("action_intent", intent_of(action));
   const auto begin = Clock::now();
   const Tool* tool = registry_.find(action.tool);

@@ -5,19 +5,11 @@
 #include <stop_token>
 #include <string>
 
+#include "planner/permit.h"
 #include "planner/run_log.h"
 #include "tool/registry.h"
 
 namespace selfagent {
-
-struct Action {
-  std::string call_id;
-  std::string tool;
-  Json arguments = Json::object();
-  bool automatic = false;  ///< the planner's own look at the screen, not a call of the model
-  /// The text of the result as the model is told it; null: as it is.
-  std::function<std::string(const std::string&)> retell = nullptr;
-};
 
 struct ActionEnd {
   bool ok = false;
@@ -45,7 +37,7 @@ class Actions {
   Actions& operator=(const Actions&) = delete;
 
   /// Blocks until the tool has ended. Throws only what the store throws.
-  ActionEnd perform(const Action& action, const std::stop_token& stop, Deadline deadline);
+  ActionEnd perform(const Permit& permit, const std::stop_token& stop, Deadline deadline);
 
   /// Records a call that is not run, with `text` as its result.
   ActionEnd refuse(const Action& action, const std::string& text);

@@ -44,7 +44,7 @@ RunOutcome run_chat_command(const std::string& prompt, const Registry& registry,
   action.call_id = "command_" + random_hex(5);
   action.tool = command.tool;
   action.arguments = command.arguments;
-  const ActionEnd end = actions.perform(action, stop, deadline);
+  const ActionEnd end = actions.perform(Permit::for_person(action), stop, deadline);
   if (stop.stop_requested() && !end.ok) throw Error(ErrorCode::cancelled, "stopped");
   if (!end.ok) return {JobState::failed, end.text, "", 0};
   return {JobState::succeeded, "", end.text, 0};

@@ -126,7 +126,10 @@ void History::add(const Event& event) {
     return;
   }
   events_.push_back(event);
-  if (event.kind == "action_intent") call_ids_.insert(event.data.value("call_id", ""));
+  // A call that was asked about keeps its id, though it has not run.
+  if (event.kind == "action_intent" || event.kind == "approval_request") {
+    call_ids_.insert(event.data.value("call_id", ""));
+  }
 }
 
 void History::keep(const std::string& sha256, EncodedImagePtr picture) {

@@ -10,7 +10,8 @@ namespace selfagent {
 
 Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log, ModelCall model,
            const BudgetSettings& limits, const RunSoFar& before,
-           std::function<std::vector<Event>()> take_messages, const KnownModel& known)
+           std::function<std::vector<Event>()> take_messages, const KnownModel& known,
+           Approvals& approvals, const ApprovalSettings& approval)
     : registry_(registry),
       contexts_(contexts),
       log_(log),
@@ -20,6 +21,10 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
       budget_(limits, Clock::now() - before.elapsed),
       history_(log.store(), log.conversation_id()),
       own_(registry, history_),
+      gate_(
+          approvals, log, history_, contexts,
+          [this](const std::string& name) { return find_tool(name); }, approval),
+      waiting_(before.waiting),
       actions_(registry, own_.tools(), contexts, log, log.job_id()),
       pointing_(
           log, [this](const std::string& name) { return find_tool(known_name(name)); },
@@ -68,6 +73,9 @@ RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
   deadline_ = deadline;
   warn_of_window();
   tell_secrets(stop, deadline);
+  go_on_with_question(stop, deadline);
+  if (own_.ending()) return outcome_of(*own_.ending(), steps());
+  if (!question_.empty()) return needs_approval();
   look(stop, deadline);
   while (true) {
     if (stop.stop_requested() || deadline.passed()) throw Error(ErrorCode::cancelled, "stopped");
@@ -85,12 +93,14 @@ RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
     if (const std::string advice = pointing_.take_advice(); !advice.empty()) advise(advice);
     if (!last_because.empty()) {
       take_report(calls, last_because, stop, deadline);
+      if (!question_.empty()) return needs_approval();
       return own_.ending() ? outcome_of(*own_.ending(), steps()) : out_of_budget(last_because);
     }
     if (calls.empty() && completion.malformed.empty()) {
       return {JobState::succeeded, "", last_text_, steps(), "succeeded_unverified"};
     }
     std::optional<TurnOutcome> turn = act(calls, stop, deadline);
+    if (!question_.empty()) return needs_approval();
     if (own_.ending()) return outcome_of(*own_.ending(), steps());
     ask_again(completion);
     for (const std::string& sentence : news) advise(sentence);
@@ -133,6 +143,12 @@ void Loop::read_positions(const Completion& completion, const std::stop_token& s
 // Said to the model with the next request, and shown to the user.
 void Loop::advise(const std::string& text) {
   log_.append("notice", {{"text", text}, {"to_model", true}});
+}
+
+// Nothing after a call that nobody has answered is run; the question stays open.
+RunOutcome Loop::needs_approval() const {
+  return {JobState::failed, "it needs your approval: answer the question, or send another message",
+          question_, steps(), "needs_user"};
 }
 
 RunOutcome Loop::out_of_budget(const std::string& limit) const {

@@ -13,6 +13,7 @@
 
 #include "planner/actions.h"
 #include "planner/budget.h"
+#include "planner/gatekeeper.h"
 #include "planner/history.h"
 #include "planner/news.h"
 #include "planner/own_tools.h"
@@ -52,7 +53,8 @@ class Loop {
   /// `known`: what is known of the model before it is asked.
   Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log, ModelCall model,
        const BudgetSettings& limits, const RunSoFar& before,
-       std::function<std::vector<Event>()> take_messages, const KnownModel& known);
+       std::function<std::vector<Event>()> take_messages, const KnownModel& known,
+       Approvals& approvals, const ApprovalSettings& approval);
 
   /// Appends the events from the first look to the last answer; not user_message, run_started and
   /// run_finished. Throws Error(cancelled) soon after `stop`, and what the model server or the
@@ -87,7 +89,9 @@ class Loop {
   std::optional<TurnOutcome> act(const std::vector<PlannedAction>& calls,
                                  const std::stop_token& stop, Deadline deadline);
   std::string why_not(const PlannedAction& call, const std::string& failed,
-                      const std::string& failed_gui) const;
+                      const std::string& failed_gui, const std::string& denied) const;
+  void go_on_with_question(const std::stop_token& stop, Deadline deadline);
+  RunOutcome needs_approval() const;
   void take_report(const std::vector<PlannedAction>& calls, const std::string& limit,
                    const std::stop_token& stop, Deadline deadline);
   std::string look(const std::stop_token& stop, Deadline deadline);
@@ -111,6 +115,9 @@ class Loop {
   OwnTools own_;
   Json tools_;
   Json tools_in_words_;  ///< for a model that sees no pictures
+  Gatekeeper gate_;
+  const std::optional<Event> waiting_;  ///< the question with which a killed daemon left the run
+  std::string question_;                ///< about a call, which nobody has answered
   Actions actions_;
   Pointing pointing_;
   Summariser summariser_;

@@ -90,8 +90,10 @@ void Loop::place(PlannedAction& planned, const Tool& tool, const Json& arguments
 
 // Why a call must not run now, "" if it may.
 std::string Loop::why_not(const PlannedAction& call, const std::string& failed,
-                          const std::string& failed_gui) const {
+                          const std::string& failed_gui, const std::string& denied) const {
   if (!call.problem.empty()) return call.problem;
+  // What follows was chosen by a model that did not know it.
+  if (!denied.empty()) return "[skipped: the user did not approve " + denied + " before it]";
   if (own_.ending()) return "[not run: the run has ended]";
   // The screen is not what the model expected when it chose this one.
   const bool ends = OwnTools::ends_run(call.action.tool);
@@ -106,11 +108,17 @@ std::optional<TurnOutcome> Loop::act(const std::vector<PlannedAction>& calls,
   bool look_after = false;
   std::string failed;
   std::string failed_gui;
+  std::string denied;
   for (const auto& call : calls) {
     const std::string& tool = call.action.tool;
-    const std::string obstacle = why_not(call, failed, failed_gui);
-    const ActionEnd end = obstacle.empty() ? actions_.perform(call.action, stop, deadline)
-                                           : actions_.refuse(call.action, obstacle);
+    const std::string obstacle = why_not(call, failed, failed_gui, denied);
+    const Passage passage = obstacle.empty() ? gate_.ask(call.action, stop, deadline)
+                                             : Passage{std::nullopt, obstacle, ""};
+    question_ = passage.question;
+    if (!question_.empty()) return std::nullopt;
+    const ActionEnd end = passage.permit ? actions_.perform(*passage.permit, stop, deadline)
+                                         : actions_.refuse(call.action, passage.refusal);
+    if (obstacle.empty() && !passage.permit) denied = tool;
     if (stop.stop_requested() || deadline.passed()) throw Error(ErrorCode::cancelled, "stopped");
     const bool gui = is_gui_action(tool);
     if (!end.ok) failed = tool;
@@ -129,16 +137,37 @@ std::optional<TurnOutcome> Loop::act(const std::vector<PlannedAction>& calls,
 void Loop::take_report(const std::vector<PlannedAction>& calls, const std::string& limit,
                        const std::stop_token& stop, Deadline deadline) {
   for (const auto& call : calls) {
-    std::string obstacle = why_not(call, "", "");
+    std::string obstacle = why_not(call, "", "", "");
     if (obstacle.empty() && !OwnTools::ends_run(call.action.tool)) {
       obstacle = "[not run: " + limit + " was reached]";
     }
-    if (obstacle.empty()) {
-      actions_.perform(call.action, stop, deadline);
+    const Passage passage = obstacle.empty() ? gate_.ask(call.action, stop, deadline)
+                                             : Passage{std::nullopt, obstacle, ""};
+    question_ = passage.question;
+    if (!question_.empty()) return;
+    if (passage.permit) {
+      actions_.perform(*passage.permit, stop, deadline);
     } else {
-      actions_.refuse(call.action, obstacle);
+      actions_.refuse(call.action, passage.refusal);
     }
   }
+}
+
+// What an earlier daemon has left open is answered first; the other calls of that answer are said
+// to be not run. A run of its own is told what was approved since.
+void Loop::go_on_with_question(const std::stop_token& stop, Deadline deadline) {
+  if (!waiting_) {
+    for (const std::string& sentence : gate_.approved_since()) advise(sentence);
+    return;
+  }
+  const Passage passage = gate_.ask_again(*waiting_, stop, deadline);
+  question_ = passage.question;
+  if (passage.permit) {
+    actions_.perform(*passage.permit, stop, deadline);
+  } else if (question_.empty()) {
+    actions_.refuse(action_of(*waiting_), passage.refusal);
+  }
+  if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "stopped");
 }
 
 // Returns the SHA-256 of what it saw, or what it was told of it; "" if it could not look.
@@ -148,8 +177,7 @@ std::string Loop::look(const std::stop_token& stop, Deadline deadline) {
   action.call_id = "look_" + random_hex(5);
   action.tool = sees_pictures_ ? "screenshot" : look_name;
   if (!sees_pictures_) action.arguments["changes"] = true;
-  action.automatic = true;
-  const ActionEnd end = actions_.perform(action, stop, deadline);
+  const ActionEnd end = actions_.perform(Permit::for_look(std::move(action)), stop, deadline);
   return sees_pictures_ ? end.sha256 : end.text;
 }
 

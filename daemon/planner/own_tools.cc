@@ -115,6 +115,10 @@ RunOutcome outcome_of(const Ending& ending, int steps) {
   return outcome;
 }
 
+bool OwnTools::is_own(const std::string& tool) {
+  return ends_run(tool) || tool == "recall" || tool == look_name || tool == "conditions";
+}
+
 bool OwnTools::ends_run(const std::string& tool) { return tool == "done" || tool == "ask_user"; }
 
 Ending OwnTools::ending_of(const std::string& tool, const Json& arguments) {

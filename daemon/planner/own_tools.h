@@ -33,6 +33,8 @@ class OwnTools {
   const Registry& tools() const { return tools_; }
   /// Set once a call has ended the run.
   const std::optional<Ending>& ending() const { return ending_; }
+  /// True for a tool that only the planner has.
+  static bool is_own(const std::string& tool);
   /// True for done and ask_user.
   static bool ends_run(const std::string& tool);
   /// What a call of such a tool that succeeded had said, without the results of its checks.

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "llm/capabilities.h"
 #include "llm/server_window.h"
+#include "planner/approvals.h"
 #include "planner/chat_command.h"
 #include "planner/limited_stop.h"
 #include "planner/loop.h"
@@ -69,11 +70,13 @@ struct Planner::State {
   const ContextFactory contexts;
   const LlmSettings model;
   const BudgetSettings budget;
+  const ApprovalSettings approval;
   const LearnedPtr learned;  ///< about `model`
   const ModelFactory connect;
   const bool summaries;
   const std::string fallback;  ///< the name of the model that stands by, "" if none does
   const bool asks_window;      ///< the model is a server that may tell its context window
+  Approvals approvals{store, registry};
 
   RunSoFar left_of(const std::string& conversation_id, const std::string& job_id) const {
     return read_run(all_events(store, conversation_id, job_id), registry);
@@ -88,18 +91,21 @@ struct Planner::State {
 };
 
 Planner::Planner(const Registry& registry, Store& store, ContextFactory contexts,
-                 ModelSettings models, BudgetSettings limits, ModelFactory connect) {
+                 ModelSettings models, BudgetSettings limits, ModelFactory connect,
+                 ApprovalSettings approvals) {
   const LearnedPtr learned = make_learned_capabilities(models.first, models.learned);
   const bool serves = !connect;
   if (serves) connect = connect_to(models, learned);
   state_.reset(new State{registry, store, std::move(contexts), std::move(models.first), limits,
-                         learned, std::move(connect), models.summaries,
+                         approvals, learned, std::move(connect), models.summaries,
                          models.fallback.configured() ? models.fallback.model : "", serves});
 }
 
 Planner::~Planner() = default;
 
 const LlmSettings& Planner::model() const { return state_->model; }
+Approvals& Planner::approvals() { return state_->approvals; }
+ApprovalPolicy Planner::policy() const { return state_->approval.policy; }
 
 std::string Planner::obstacle(const std::string& conversation_id, const std::string& job_id) const {
   return state_->left_of(conversation_id, job_id).obstacle;
@@ -179,7 +185,10 @@ RunOutcome Planner::State::run_with_model(const RunRequest& request, const RunSo
   }
   const KnownModel known{learned->read().max_images > 0, learned->window_tokens(), summaries,
                          fallback};
-  Loop loop(registry, contexts, log, connect(), limits, before, request.take_messages, known);
+  ApprovalSettings asking = approval;
+  asking.policy = stricter(asking.policy, request.approvals);
+  Loop loop(registry, contexts, log, connect(), limits, before, request.take_messages, known,
+            approvals, asking);
   RunOutcome outcome;
   try {
     const LimitedStop limited(stop, deadline);

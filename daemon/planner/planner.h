@@ -9,11 +9,14 @@
 #include <string>
 
 #include "llm/fallback.h"
+#include "planner/approval_settings.h"
 #include "planner/budget.h"
 #include "store/store.h"
 #include "tool/registry.h"
 
 namespace selfagent {
+
+class Approvals;  // planner/approvals.h
 
 struct RunRequest {
   std::string conversation_id;
@@ -28,6 +31,8 @@ struct RunRequest {
   /// What the user has said in the conversation since: stored as user_message of this run. Called
   /// before each step, on the run's thread. May be empty.
   std::function<std::vector<Event>()> take_messages = {};
+  /// Which calls wait for a person, if that is stricter than the setting.
+  ApprovalPolicy approvals = ApprovalPolicy::off;
 };
 
 struct RunOutcome {
@@ -49,7 +54,7 @@ class Planner {
  public:
   /// `connect` replaces the clients of the models (tests).
   Planner(const Registry& registry, Store& store, ContextFactory contexts, ModelSettings models,
-          BudgetSettings limits, ModelFactory connect = {});
+          BudgetSettings limits, ModelFactory connect = {}, ApprovalSettings approvals = {});
   ~Planner();
 
   /// Runs `request` to its end and appends every event of docs/protocol.md from user_message to
@@ -61,6 +66,9 @@ class Planner {
   std::string obstacle(const std::string& conversation_id, const std::string& job_id) const;
 
   const LlmSettings& model() const;
+  /// What the runs ask, and the answers.
+  Approvals& approvals();
+  ApprovalPolicy policy() const;
 
  private:
   struct State;

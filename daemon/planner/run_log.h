@@ -15,8 +15,13 @@ class RunLog {
       : store_(store), conversation_id_(std::move(conversation_id)), job_id_(std::move(job_id)) {}
 
   /// Durable when this returns.
-  void append(const std::string& kind, Json data) {
-    const Event event = store_.append(conversation_id_, job_id_, kind, std::move(data));
+  Event append(const std::string& kind, Json data) {
+    Event event = store_.append(conversation_id_, job_id_, kind, std::move(data));
+    hear(event);
+    return event;
+  }
+  /// Shows the run an event that somebody else has appended.
+  void hear(const Event& event) {
     if (on_event) on_event(event);
   }
   /// Told to those who watch now, and forgotten.

@@ -25,7 +25,13 @@ class Reader {
       run_.started = true;
     } else if (event.kind == "assistant_message") {
       if (!data.value("partial", false)) read_answer(data);
+    } else if (event.kind == "approval_request") {
+      run_.waiting = event;
     } else if (event.kind == "action_intent") {
+      // It was answered, and what became of it is in the log.
+      if (run_.waiting && run_.waiting->data.value("call_id", "") == data.value("call_id", "")) {
+        run_.waiting.reset();
+      }
       if (!data.value("automatic", false)) open_[data.value("call_id", "")] = data;
     } else if (event.kind == "action_result") {
       read_result(data);
@@ -63,6 +69,7 @@ class Reader {
     restarts_ = 0;
     open_.clear();
     run_.ended.reset();
+    run_.waiting.reset();
     read_usage(data);
     if (data.contains("tool_calls")) return;
     run_.ended =

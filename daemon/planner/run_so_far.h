@@ -22,7 +22,9 @@ struct RunSoFar {
   int64_t input_tokens = 0;
   int64_t cached_tokens = 0;
   int64_t output_tokens = 0;
-  milliseconds elapsed{0};          ///< from its first event to its last one
+  milliseconds elapsed{0};  ///< from its first event to its last one
+  /// The question about a call of the newest answer, after which nothing has happened.
+  std::optional<Event> waiting;
   std::optional<RunOutcome> ended;  ///< the model had ended it, only run_finished is missing
 };
 

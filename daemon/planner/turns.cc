@@ -53,6 +53,7 @@ class Builder {
  private:
   struct OpenCall {
     std::string id;
+    bool asked = false;  ///< the user, whether it may run
     bool intended = false;
     bool answered = false;
     std::string text;
@@ -79,6 +80,8 @@ class Builder {
       if (!command_) begins_task_ = true;
     } else if (event.kind == "assistant_message") {
       if (!command_ && !data.value("partial", false)) tell_answer(data, event.seq);
+    } else if (event.kind == "approval_request") {
+      if (OpenCall* call = find(text_of(data, "call_id"))) call->asked = true;
     } else if (event.kind == "action_intent") {
       if (OpenCall* call = find(text_of(data, "call_id"))) call->intended = true;
     } else if (event.kind == "action_result") {
@@ -101,7 +104,8 @@ class Builder {
     turn.assistant = data;
     turns_.push_back(turn);
     if (!data.contains("tool_calls") || !data["tool_calls"].is_array()) return;
-    for (const auto& call : data["tool_calls"]) calls_.push_back({text_of(call, "id"), {}, {}, {}});
+    for (const auto& call : data["tool_calls"])
+      calls_.push_back({text_of(call, "id"), {}, {}, {}, {}});
   }
 
   void tell_result(const Json& data) {
@@ -178,6 +182,7 @@ class Builder {
     if (call.intended) {
       return "[outcome unknown: the daemon was stopped; look again before repeating]";
     }
+    if (call.asked) return "[not run: the user had not said yet whether it may run]";
     return state_.empty() ? "[not run: the daemon was stopped before]"
                           : "[not run: the run ended before]";
   }

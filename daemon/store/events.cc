@@ -53,6 +53,24 @@ void Store::announce(const std::string& conversation_id, const std::string& job_
   state_->listeners->tell(event);
 }
 
+namespace {
+
+std::vector<Event> events_of(SQLite::Statement& rows) {
+  std::vector<Event> found;
+  while (rows.executeStep()) {
+    Event event{rows.getColumn(0).getInt64(),  rows.getColumn(1).getInt64(),
+                rows.getColumn(2).getString(), rows.getColumn(3).getString(),
+                rows.getColumn(4).getString(), {}};
+    const std::string data = rows.getColumn(5).getString();
+    event.data = Json::parse(data, nullptr, false);
+    if (event.data.is_discarded()) event.data = {{"unreadable", to_utf8(data)}};
+    found.push_back(std::move(event));
+  }
+  return found;
+}
+
+}  // namespace
+
 std::vector<Event> Store::events(const std::string& conversation_id, const std::string& job_id,
                                  int64_t after, size_t limit) const {
   // The inequalities let SQLite see that the partial indexes fit.
@@ -69,17 +87,18 @@ std::vector<Event> Store::events(const std::string& conversation_id, const std::
     if (!job_id.empty()) rows.bind(3, job_id);
     rows.bind(4,
               static_cast<int64_t>(std::min<size_t>(limit, std::numeric_limits<int32_t>::max())));
-    std::vector<Event> found;
-    while (rows.executeStep()) {
-      Event event{rows.getColumn(0).getInt64(),  rows.getColumn(1).getInt64(),
-                  rows.getColumn(2).getString(), rows.getColumn(3).getString(),
-                  rows.getColumn(4).getString(), {}};
-      const std::string data = rows.getColumn(5).getString();
-      event.data = Json::parse(data, nullptr, false);
-      if (event.data.is_discarded()) event.data = {{"unreadable", to_utf8(data)}};
-      found.push_back(std::move(event));
-    }
-    return found;
+    return events_of(rows);
+  });
+}
+
+std::vector<Event> Store::newest_requests() const {
+  return state_->locked([&] {
+    SQLite::Statement rows(
+        state_->database,
+        "SELECT seq, ts_ms, conversation_id, job_id, kind, data FROM events WHERE seq IN (SELECT "
+        "MAX(seq) FROM events WHERE kind = 'approval_request' AND conversation_id <> '' GROUP BY "
+        "conversation_id) ORDER BY seq");
+    return events_of(rows);
   });
 }
 

@@ -104,13 +104,14 @@ void add(SQLite::Database& database, const Job& job) {
       "INSERT INTO jobs (id, kind, text, conversation_id, state, created_ms, started_ms, "
       "finished_ms, exit_code, reply, error, timeout_s, network, priority, not_before_ms, "
       "deadline_ms, retries, retry_delay_s, retry_timeouts, idempotency_key, request_sha256, "
-      "attempt, cron, schedule_id, webhook_url, webhook_secret) VALUES (:id, :kind, :text, "
+      "attempt, cron, schedule_id, webhook_url, webhook_secret, approvals) VALUES (:id, :kind, "
+      ":text, "
       "NULLIF(:conversation_id, ''), "
       ":state, "
       ":created_ms, :started_ms, :finished_ms, :exit_code, :reply, :error, :timeout_s, "
       ":network, :priority, :not_before_ms, :deadline_ms, :retries, :retry_delay_s, "
       ":retry_timeouts, NULLIF(:idempotency_key, ''), :request_sha256, :attempt, :cron, "
-      ":schedule_id, :webhook_url, :webhook_secret)");
+      ":schedule_id, :webhook_url, :webhook_secret, :approvals)");
   bind_outcome(insert, job);
   insert.bind(":id", job.id);
   insert.bind(":kind", job.kind);
@@ -119,6 +120,7 @@ void add(SQLite::Database& database, const Job& job) {
   insert.bind(":network", job.network ? 1 : 0);
   bind_plan(insert, job.plan);
   insert.bind(":schedule_id", job.schedule_id);
+  insert.bind(":approvals", job.approvals);
   insert.exec();
 }
 
@@ -150,7 +152,7 @@ const char* const job_columns =
     "SELECT id, kind, text, COALESCE(conversation_id, ''), state, created_ms, started_ms, "
     "finished_ms, exit_code, reply, error, timeout_s, network, priority, not_before_ms, "
     "deadline_ms, retries, retry_delay_s, retry_timeouts, COALESCE(idempotency_key, ''), "
-    "request_sha256, attempt, cron, schedule_id, webhook_url, webhook_secret FROM jobs ";
+    "request_sha256, attempt, cron, schedule_id, webhook_url, webhook_secret, approvals FROM jobs ";
 
 Job job_of_row(SQLite::Statement& row) {
   Job job;
@@ -180,6 +182,7 @@ Job job_of_row(SQLite::Statement& row) {
   job.schedule_id = row.getColumn(23).getString();
   job.plan.webhook_url = row.getColumn(24).getString();
   job.plan.webhook_secret = row.getColumn(25).getString();
+  job.approvals = row.getColumn(26).getString();
   return job;
 }
 

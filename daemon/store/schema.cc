@@ -98,6 +98,10 @@ CREATE TABLE removals (
   PRIMARY KEY (conversation_id, job_id)
 ) STRICT;
 )sql",
+    R"sql(
+ALTER TABLE jobs ADD COLUMN approvals TEXT NOT NULL DEFAULT '';
+CREATE INDEX approval_requests ON events (conversation_id, seq) WHERE kind = 'approval_request';
+)sql",
 };
 
 }  // namespace

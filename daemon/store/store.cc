@@ -149,11 +149,11 @@ uint64_t Store::used_bytes() const {
 std::string Store::problem() const {
   try {
     state_->locked([&] {
-      // As large as an event with its index entries: a smaller row may still fit when events do
-      // not.
+      // Larger than an event with its index entries, wherever in a page the database ends: a
+      // smaller row may still fit when events do not.
       SQLite::Statement probe(
           state_->database,
-          "INSERT OR REPLACE INTO probe (id, filler) VALUES (1, zeroblob(16384))");
+          "INSERT OR REPLACE INTO probe (id, filler) VALUES (1, zeroblob(32768))");
       probe.exec();
     });
     return "";

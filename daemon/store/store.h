@@ -94,6 +94,7 @@ struct Job {
   bool network = true;  ///< Of a code job: whether its program may use the network.
   JobPlan plan = {};
   int attempt = 0;               ///< How often it has been started.
+  std::string approvals = {};    ///< Which calls of a prompt's run wait; "": the daemon's setting.
   std::string schedule_id = {};  ///< Of the schedule that made it; "": none.
 };
 
@@ -129,6 +130,9 @@ class Store {
   /// conversation, or all if both are "".
   std::vector<Event> events(const std::string& conversation_id, const std::string& job_id,
                             int64_t after, size_t limit) const;
+
+  /// The newest `approval_request` of each conversation that has one.
+  std::vector<Event> newest_requests() const;
 
   using Listener = std::function<void(const Event&)>;
   /// Unsubscribes when destroyed; after that no call of the listener is running or will come. Must

@@ -28,7 +28,7 @@ test("call takes named and positional values, and its exit status tells", async 
 
 test("wrong words are exit status 2 or a sentence that helps", async () => {
   for (const [args, word] of [
-    [["frobnicate"], /frobnicate|subcommand/], [[], /subcommand|COMMAND|serve/i], [["call"], /tool/], [["serve", "--colour", "red"], /colour/], [["serve", "--context-tokens", "many"], /--context-tokens: .*many/], [["status"], /job/],
+    [["frobnicate"], /frobnicate|subcommand/], [[], /subcommand|COMMAND|serve/i], [["call"], /tool/], [["serve", "--colour", "red"], /colour/], [["serve", "--context-tokens", "many"], /--context-tokens: .*many/], [["serve", "--summary", "maybe"], /LLM_SUMMARY=maybe is none of on or off/], [["status"], /job/],
   ]) {
     const { code, out, err } = await run(binary, args, { env: box.daemon.env });
     assert.equal(code, 2, `${args}: ${out}${err}`);

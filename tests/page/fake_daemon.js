@@ -28,6 +28,10 @@ export class FakeDaemon {
   /** Called with each prompt that was accepted: (conversationId, jobId, prompt). */
   onPrompt = () => {};
   onCancel = () => {};
+  /** Called with each answer to a call that waits: (conversationId, callId, body). */
+  onAnswer = () => {};
+  /** When set, such an answer is refused with [status, code, message]. */
+  refuseAnswer = undefined;
   /** When set, POST /api/chat is refused with [status, code, message]. */
   refuseChat = undefined;
   /** Ignores Last-Event-ID, as a proxy that drops the header would make it. */
@@ -156,6 +160,12 @@ export class FakeDaemon {
       const jobId = this.newJob();
       json(202, { job_id: jobId, conversation_id: id });
       return this.onPrompt(id, jobId, body.prompt);
+    }
+    const answered = /^\/api\/conversations\/([^/]+)\/approvals\/([^/]+)$/.exec(pathname);
+    if (answered) {
+      if (this.refuseAnswer) return refuse(...this.refuseAnswer);
+      json(200, { call_id: answered[2], ...body });
+      return this.onAnswer(answered[1], answered[2], body);
     }
     const cancelled = /^\/cancel\/(.+)$/.exec(pathname);
     if (cancelled) {

@@ -556,3 +556,77 @@ pageTest("every control has a name", async (daemon, page, [, , emit]) => {
   );
   assert.deepEqual(nameless, []);
 }, { prepare: (daemon) => begin(daemon) });
+
+const question = {
+  call_id: "call_1",
+  tool: "shell",
+  arguments: { command: "rm -rf build" },
+  why: ["it deletes: `rm -rf build`"],
+  session: "further calls of shell that would be asked about only because it deletes: `rm -rf build`",
+};
+const askingRun = (daemon) => {
+  const [id, job, emit] = begin(daemon);
+  emit("approval_request", question);
+  daemon.onAnswer = (conversation, callId, body) => emit("approval_answer", { call_id: callId, by: "owner", ...body });
+  return { id, job, emit };
+};
+const answers = (daemon) => daemon.requests.filter(({ path }) => path.includes("/approvals/"));
+
+pageTest("a call that waits is shown with why, and approved by the keyboard", async (daemon, page, { id }) => {
+  await shown(page, '.approval[data-state="open"]');
+  const words = await text(page, ".approval");
+  for (const part of ["May shell be called?", "it deletes: `rm -rf build`", "rm -rf build", "For this conversation", "covers further calls of shell"]) {
+    assert.ok(words.includes(part), `${part} is not in ${words}`);
+  }
+  assert.match(await text(page, ".pending"), /Waiting for your answer/);
+  await page.waitForFunction(() => document.querySelector("#run-status-text").textContent.includes("Waiting for you"));
+  await page.focus(".approval pre");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Approve");
+  await page.keyboard.press("Enter");
+  await shown(page, '.approval[data-state="answered"]');
+  assert.deepEqual(answers(daemon).map(({ method, path, body }) => [method, path, body]), [["POST", `/api/conversations/${id}/approvals/call_1`, { decision: "once" }]]);
+  assert.match(await text(page, ".approval"), /Approved by owner/);
+  assert.equal(await page.locator(".approval button").count(), 0);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "prompt", "the focus is not lost with the button");
+}, { prepare: askingRun });
+
+pageTest("a denial tells why, an approval for the conversation what it covers", async (daemon, page, { emit }) => {
+  await page.click(".approval button:has-text('Deny')");
+  await page.keyboard.type("still needed");
+  await page.keyboard.press("Enter");
+  await shown(page, '.approval[data-state="answered"]');
+  assert.deepEqual(answers(daemon)[0].body, { decision: "deny", reason: "still needed" });
+  assert.match(await text(page, ".approval"), /Denied by owner: still needed/);
+  emit("approval_request", { ...question, call_id: "call_2" });
+  await page.click(".approval[data-state='open'] button:has-text('For this conversation')");
+  await page.waitForFunction(() => document.querySelectorAll('.approval[data-state="answered"]').length === 2);
+  assert.match(await page.locator(".approval").nth(1).innerText(), /Approved for this conversation by owner[^]*Covers further calls of shell/);
+}, { prepare: askingRun });
+
+pageTest("edited arguments are sent, and what the daemon refuses of them can be mended", async (daemon, page) => {
+  await page.click(".approval button:has-text('Edit')");
+  assert.equal(JSON.parse(await page.inputValue(".approval textarea")).command, "rm -rf build");
+  await page.fill(".approval textarea", "{");
+  await page.click(".approval button:has-text('Approve as edited')");
+  assert.match(await text(page, ".approval-problem"), /not JSON/);
+  daemon.refuseAnswer = [400, "invalid_argument", 'unknown parameter "commando"'];
+  await page.fill(".approval textarea", '{"commando":"ls"}');
+  await page.click(".approval button:has-text('Approve as edited')");
+  await page.waitForFunction(() => document.querySelector(".approval-problem").textContent.includes("commando"));
+  daemon.refuseAnswer = undefined;
+  await page.fill(".approval textarea", '{"command":"ls"}');
+  await page.click(".approval button:has-text('Approve as edited')");
+  await shown(page, '.approval[data-state="answered"]');
+  assert.deepEqual(answers(daemon).at(-1).body, { decision: "edit", arguments: { command: "ls" } });
+  assert.match(await text(page, ".approval"), /Approved with other arguments by owner/);
+}, { prepare: askingRun });
+
+pageTest("a question stays open when its run has ended, and is closed when the conversation goes on", async (daemon, page, { id, emit }) => {
+  emit("run_finished", { ...finished, state: "failed", outcome: "needs_user", reason: "it needs your approval", reply: "May this be done?" });
+  await shown(page, '.run[data-outcome="needs_user"]');
+  await shown(page, ".approval button:has-text('Approve')");
+  daemon.emit(id, daemon.newJob(), "user_message", { text: "forget it" });
+  await shown(page, '.approval[data-state="closed"]');
+  assert.match(await text(page, ".approval"), /Not answered; it was not run/);
+}, { prepare: askingRun });

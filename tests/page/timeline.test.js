@@ -135,3 +135,18 @@ test("how a run with a model ended comes with what was checked", () => {
   const older = timelineOf([...started, end]).runs[0];
   assert.deepEqual([older.outcome, older.checks], ["", []]);
 });
+
+test("a question is open until it is answered, its run is stopped, or the conversation goes on", () => {
+  const request = { kind: "approval_request", call_id: "a", tool: "shell", arguments: { command: "rm x" }, why: ["it deletes"], session: "that" };
+  const item = (timeline) => timeline.runs[0].items[0];
+  const answered = timelineOf([...started, request, { kind: "approval_answer", call_id: "a", decision: "deny", reason: "no", by: "owner" }]);
+  assert.deepEqual([item(answered).state, item(answered).answer.decision, item(answered).answer.reason], ["answered", "deny", "no"]);
+  const stopped = timelineOf([...started, request, { kind: "run_finished", state: "cancelled", reply: "" }]);
+  assert.equal(item(stopped).state, "closed");
+  const late = timelineOf([...started, request, { kind: "run_finished", state: "failed", outcome: "needs_user", reply: "May it?" }]);
+  assert.equal(item(late).state, "open");
+  late.apply({ kind: "user_message", text: "/screenshot", job_id: "j-2", ts_ms: 1 });
+  assert.equal(item(late).state, "open", "a command is not an answer");
+  late.apply({ kind: "user_message", text: "/home/a.txt is fine", job_id: "j-3", ts_ms: 1 });
+  assert.equal(item(late).state, "closed");
+});

@@ -1,5 +1,6 @@
 // Runs that a killed daemon has left: what the next one finds in the store, and how it goes on.
 #include "catch.h"
+#include "planner/history.h"
 #include "planner/run_so_far.h"
 #include "world.h"
 
@@ -45,6 +46,42 @@ struct KilledWorld : World {
     return found;
   }
 };
+
+TEST_CASE("what a killed daemon has summed up is in the next prompt, and counted") {
+  KilledWorld world;
+  world.settings.dialect.context_tokens = 16'000;
+  world.summaries = false;  // the next one is not the subject
+  constexpr int steps = 30;
+  world.left_start("Paint the fence");
+  int64_t through = 0;
+  for (int i = 0; i < steps; ++i) {
+    const std::string id = "c" + std::to_string(i);
+    const std::string text = std::to_string(i) + std::string(900, '.');
+    world.left_answer(id, "say", {{"text", text}});
+    world.left_intent(id, "say", {{"text", text}});
+    world.left_result(id, "say", text);
+    // What the killed daemon had left out of its last prompt.
+    History history(*world.store, world.conversation.id);
+    HistoryLimits limits;
+    limits.text_bytes = 7'000;
+    history.messages(limits);
+    if (through == 0) through = history.left_out_through();
+  }
+  REQUIRE(through > 0);
+  world.left("summary", {{"text", "## Next steps\nThe second coat."},
+                         {"through_seq", through},
+                         {"usage", {{"prompt_tokens", 500}, {"completion_tokens", 50}}}});
+  world.limits.max_tokens = steps * 110 + 550 + 10;
+  Completion answer = calls_answer({call("", "say", R"({"text":"x"})")});
+  answer.prompt_tokens = 20;
+  world.model.then(answer);
+  world.model.then(text_answer("Painted."));
+  CHECK(world.go_on("Paint the fence").outcome == "out_of_budget");
+  const std::string prompt = all_text(world.model.requests[0]);
+  CHECK_THAT(prompt, Contains("Paint the fence"));
+  CHECK_THAT(prompt, Contains("The second coat."));
+  CHECK_THAT(all_text(world.model.requests[1]), Contains("This is your last step"));
+}
 
 TEST_CASE("a run goes on where a killed daemon has left it") {
   KilledWorld world;

@@ -10,11 +10,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
 #include "base/random.h"
 #include "base/wait.h"
+#include "planner/approvals.h"
 #include "planner/planner.h"
 #include "process/sandbox.h"
 #include "tool/tool.h"
@@ -225,21 +227,23 @@ struct World {
 
   RunOutcome run(const std::string& prompt, const std::stop_token& stop = {},
                  std::chrono::seconds max_time = std::chrono::seconds(60)) {
-    Planner planner(registry, *store, contexts(), models(), limits, model.factory());
+    Planner planner(registry, *store, contexts(), models(), limits, model.factory(), approval);
     last_job = "j-" + random_hex(8);
+    const Asking asking(*this, planner);
     return planner.run({conversation.id, last_job, prompt, max_time}, stop);
   }
 
   // What the next daemon does with a run that this one has left in the store.
   RunOutcome go_on(const std::string& prompt) {
-    Planner planner(registry, *store, contexts(), models(), limits, model.factory());
+    Planner planner(registry, *store, contexts(), models(), limits, model.factory(), approval);
     RunRequest request{conversation.id, last_job, prompt};
     request.goes_on = true;
+    const Asking asking(*this, planner);
     return planner.run(request, {});
   }
   // A run that hears these messages before the given steps (the first is 1).
   RunOutcome run_hearing(const std::string& prompt, const std::map<int, std::string>& messages) {
-    Planner planner(registry, *store, contexts(), models(), limits, model.factory());
+    Planner planner(registry, *store, contexts(), models(), limits, model.factory(), approval);
     last_job = "j-" + random_hex(8);
     RunRequest request{conversation.id, last_job, prompt};
     request.take_messages = [this, messages, step = 0]() mutable {
@@ -253,7 +257,7 @@ struct World {
     return planner.run(request, {});
   }
   std::string obstacle() {
-    return Planner(registry, *store, contexts(), models(), limits, model.factory())
+    return Planner(registry, *store, contexts(), models(), limits, model.factory(), approval)
         .obstacle(conversation.id, last_job);
   }
 
@@ -263,6 +267,29 @@ struct World {
     models.fallback = fallback;
     return models;
   }
+
+  // Lets on_question answer what a run asks.
+  struct Asking {
+    Asking(World& world, Planner& planner)
+        : subscription(world.store->subscribe([&world, &planner](const Event& event) {
+            if (event.kind != "approval_request" || !world.on_question) return;
+            // A listener must not call the store.
+            world.answering.emplace_back(
+                [&world, &planner, event] { world.on_question(planner.approvals(), event); });
+          })),
+          world_(world) {}
+    ~Asking() {
+      subscription.reset();
+      world_.answering.clear();  // they use the planner
+    }
+    Asking(const Asking&) = delete;
+    Asking& operator=(const Asking&) = delete;
+    std::unique_ptr<Store::Subscription> subscription;
+
+   private:
+    World& world_;
+  };
+
   ContextFactory contexts() {
     return [this](std::stop_token stop, Deadline deadline) {
       ToolContext context{
@@ -305,6 +332,10 @@ struct World {
   LlmSettings fallback;
   LlmSettings settings{"http://127.0.0.1:1/v1", "scripted", "", {}};
   BudgetSettings limits;
+  ApprovalSettings approval;
+  /// What a person does when a run asks; on a thread of its own.
+  std::function<void(Approvals&, const Event&)> on_question = {};
+  std::vector<std::jthread> answering;
   std::string last_job;
 };
 

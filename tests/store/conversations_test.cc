@@ -257,7 +257,8 @@ TEST_CASE("a store from before there was a search keeps everything and is search
     // As the version before left it.
     SQLite::Database database((folder.path / "store.db").string(), SQLite::OPEN_READWRITE);
     database.exec(
-        "DROP TABLE removals; DROP INDEX jobs_of_conversation; ALTER TABLE conversations DROP "
+        "DROP TABLE removals; DROP INDEX jobs_of_conversation; DROP INDEX "
+        "approval_requests; ALTER TABLE jobs DROP COLUMN approvals; ALTER TABLE conversations DROP "
         "COLUMN forked_from; ALTER TABLE conversations DROP COLUMN forked_at; PRAGMA user_version "
         "= 6");
   }

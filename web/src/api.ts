@@ -1,5 +1,5 @@
 // The only place that knows the daemon's endpoints (docs/protocol.md).
-import type { ChatAccepted, Conversation, ConversationSearch, Fork, Rewound, State, TerminalProcess } from "./wire.js";
+import type { ApprovalAnswer, ChatAccepted, Conversation, ConversationSearch, Fork, Rewound, State, TerminalProcess } from "./wire.js";
 
 /** A refused or failed request. `status` is 0 when the daemon could not be reached at all. */
 export class ApiError extends Error {
@@ -102,6 +102,11 @@ export function fork(id: string, at: number): Promise<Fork> {
 /** Leaves out what came from the event `to` on. */
 export function rewind(id: string, to: number): Promise<Rewound> {
   return postJson(`${conversationPath(id)}/rewind`, { to });
+}
+
+/** Throws ApiError, for example 400 for arguments that the tool refuses. */
+export async function answer(id: string, callId: string, given: ApprovalAnswer): Promise<void> {
+  await postJson(`${conversationPath(id)}/approvals/${encodeURIComponent(callId)}`, given);
 }
 
 export function exportUrl(id: string, format: "jsonl" | "atif" | "osworld"): string {

@@ -5,11 +5,11 @@ import { ConversationList } from "./conversation_list.js";
 import { byId, setText } from "./dom.js";
 import { EventStream } from "./event_stream.js";
 import { ticking } from "./format.js";
-import { Timeline } from "./timeline.js";
+import { openQuestion, Timeline } from "./timeline.js";
 import { toast, toastError } from "./toast.js";
 import { Transcript } from "./transcript.js";
 import { showModelBanner, showWelcome } from "./welcome.js";
-import type { Conversation, State } from "./wire.js";
+import type { ApprovalAnswer, Conversation, State } from "./wire.js";
 
 export interface ChatHost {
   /** Something happened that the list of conversations or the connection state should show. */
@@ -38,6 +38,7 @@ export class Chat {
   private readonly transcript = new Transcript(
     {
       cancel: (jobId) => void this.cancel(jobId),
+      answer: (callId, given) => this.answer(callId, given),
       fork: (seq) => void this.attempt(() => this.fork(seq)),
       rewind: (seq) => void this.attempt(() => this.rewind(seq)),
     },
@@ -137,12 +138,14 @@ export class Chat {
           this.showEmpty();
         }
         if (run) this.transcript.update(run);
+        // What earlier runs ask may be closed by it.
+        if (event.kind === "user_message") for (const known of timeline.runs) this.transcript.update(known);
         if (event.kind === "caught_up") {
           for (const known of timeline.runs) this.transcript.update(known);
           this.showEmpty();
           this.showWanted();
         }
-        const listed = ["user_message", "run_started", "run_finished"].includes(event.kind);
+        const listed = ["user_message", "run_started", "run_finished", "approval_request", "approval_answer"].includes(event.kind);
         if (listed && timeline.caughtUp) this.host.changed();
         if (listed) this.showEmpty();
       },
@@ -230,6 +233,19 @@ export class Chat {
     this.host.changed();
   }
 
+  /** Why the answer is not stored, "" if it is. */
+  private async answer(callId: string, given: ApprovalAnswer): Promise<string> {
+    if (!this.conversationId) return "";
+    try {
+      await api.answer(this.conversationId, callId, given);
+      this.host.changed();
+      return "";
+    } catch (error) {
+      if (error instanceof api.ApiError && error.status === 401) this.host.unauthorized();
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
   private showRun(): void {
     const run = this.timeline.active;
     const status = byId("run-status");
@@ -245,7 +261,7 @@ export class Chat {
     const elapsed = ticking(Date.now() - this.timeline.clockOffsetMs - run.startedMs);
     const calls = run.items.filter((item) => item.type === "call").length;
     const words = [
-      run.stopping ? "Stopping…" : run.state === "queued" ? "Waiting for its turn" : "Working",
+      run.stopping ? "Stopping…" : run.state === "queued" ? "Waiting for its turn" : openQuestion(run) ? "Waiting for you" : "Working",
       run.state === "running" ? elapsed : "",
       calls > 0 ? `${calls} ${calls === 1 ? "action" : "actions"}` : "",
     ];

@@ -68,7 +68,7 @@ export class ConversationList {
     // What was found may have been renamed or deleted since.
     const found = this.found?.flatMap((hit) => ({ ...hit, ...titles.get(hit.id) })).filter((hit) => titles.has(hit.id));
     const list: (Conversation | FoundConversation)[] = found ?? this.conversations;
-    const key = JSON.stringify([this.currentId, found !== undefined, list.map((c) => [c.id, c.title, c.running_job, moment(c.updated_ms), "match" in c && c.match])]);
+    const key = JSON.stringify([this.currentId, found !== undefined, list.map((c) => [c.id, c.title, c.running_job, c.approval?.call_id, moment(c.updated_ms), "match" in c && c.match])]);
     if (key === this.shown) return;
     this.shown = key;
     const focused = (document.activeElement as HTMLElement | null)?.dataset?.conversation;

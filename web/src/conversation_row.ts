@@ -44,9 +44,11 @@ export class ConversationRow {
         h("span", { class: "conversation-title" }, title),
         match !== "" && h("span", { class: "conversation-match" }, match),
       ),
-      running
-        ? h("span", { class: "conversation-running" }, h("i", { "aria-hidden": "true" }), "running")
-        : h("span", { class: "conversation-time" }, moment(conversation.updated_ms)),
+      conversation.approval
+        ? h("span", { class: "conversation-asks" }, "asks you")
+        : running
+          ? h("span", { class: "conversation-running" }, h("i", { "aria-hidden": "true" }), "running")
+          : h("span", { class: "conversation-time" }, moment(conversation.updated_ms)),
     );
     open.dataset.conversation = conversation.id;
     this.more = h(

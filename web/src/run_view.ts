@@ -1,4 +1,5 @@
 // One run: the prompt, everything that happened for it, and how it ended.
+import { ApprovalView, type Answer } from "./approval_view.js";
 import { CallView } from "./call_view.js";
 import { h, setText } from "./dom.js";
 import { duration } from "./format.js";
@@ -6,7 +7,7 @@ import { icon, type IconName } from "./icons.js";
 import { openMenu } from "./menu.js";
 import { renderMarkdown } from "./markdown_view.js";
 import type { Check } from "./wire.js";
-import type { AssistantItem, Item, NoteItem, Run } from "./timeline.js";
+import { openQuestion, type AssistantItem, type Item, type NoteItem, type Run } from "./timeline.js";
 
 interface ItemView {
   readonly element: HTMLElement;
@@ -16,6 +17,7 @@ interface ItemView {
 
 export interface RunActions {
   cancel(jobId: string): void;
+  answer: Answer;
   /** At the prompt of the run. */
   fork(seq: number): void;
   rewind(seq: number): void;
@@ -94,6 +96,7 @@ export class RunView {
 
   private viewOf(item: Item): ItemView {
     if (item.type === "call") return new CallView(item);
+    if (item.type === "approval") return new ApprovalView(item, this.actions.answer);
     if (item.type !== "assistant") return noteView(item);
     // Before the first answer there is only the prompt, which has its own menu.
     const first = this.run.items.find(({ type }) => type === "assistant") === item;
@@ -113,9 +116,11 @@ export class RunView {
           : "Waiting for its turn"
         : run.state === "running" && run.stopping
           ? "Stopping…"
-          : run.state === "running" && !busy
-            ? run.model === "" ? "Working" : "Thinking"
-            : "";
+          : run.state === "running" && openQuestion(run)
+            ? "Waiting for your answer"
+            : run.state === "running" && !busy
+              ? run.model === "" ? "Working" : "Thinking"
+              : "";
     this.pending.hidden = text === "";
     if (this.pending.dataset.text === text) return;
     this.pending.dataset.text = text;

@@ -1,7 +1,7 @@
 // What a conversation looks like: the events folded into runs. Knows no page and no network.
 //
 // Events are grouped by job, because a prompt that waits in the queue is recorded while another run still goes on.
-import type { Check, ConversationEvent, EndState, Picture } from "./wire.js";
+import type { ApprovalAnswer, Check, ConversationEvent, EndState, Picture } from "./wire.js";
 
 export interface AssistantItem {
   type: "assistant";
@@ -31,7 +31,20 @@ export interface NoteItem {
   text: string;
 }
 
-export type Item = AssistantItem | CallItem | NoteItem;
+/** A call that is not made before a person says so. */
+export interface ApprovalItem {
+  type: "approval";
+  callId: string;
+  tool: string;
+  args: Record<string, unknown>;
+  why: string[];
+  covers: string;
+  /** closed: nobody has answered, and nobody can any more. */
+  state: "open" | "answered" | "closed";
+  answer: (ApprovalAnswer & { by: string }) | undefined;
+}
+
+export type Item = AssistantItem | CallItem | ApprovalItem | NoteItem;
 
 export interface Run {
   jobId: string;
@@ -106,6 +119,7 @@ export class Timeline {
     if (this.caughtUp) this.compareClocks(event.ts_ms, nowMs);
     if (event.kind === "rewound" || event.kind === "forked") return this.cut(event);
     const run = this.runOf(event.job_id ?? "");
+    if (event.kind === "user_message" && !run.recorded && !isCommand(event.text)) this.leaveQuestions(run);
     if (run.seq === 0) run.seq = event.seq ?? 0;
     // What a run does shows that it runs, should its start be missing.
     if (run.state === "queued" && event.kind !== "user_message" && event.kind !== "notice") {
@@ -158,6 +172,23 @@ export class Timeline {
           elapsedMs: event.elapsed_ms,
         });
         break;
+      case "approval_request":
+        run.items.push({
+          type: "approval",
+          callId: event.call_id,
+          tool: event.tool,
+          args: event.arguments ?? {},
+          why: event.why ?? [],
+          covers: event.session ?? "",
+          state: "open",
+          answer: undefined,
+        });
+        break;
+      case "approval_answer":
+        for (const item of run.items) {
+          if (item.type === "approval" && item.callId === event.call_id) Object.assign(item, { state: "answered", answer: event });
+        }
+        break;
       case "notice":
         run.items.push({ type: "notice", text: event.to_model ? `Told the model: ${event.text}` : event.text });
         break;
@@ -170,11 +201,20 @@ export class Timeline {
     return run;
   }
 
+  /** The conversation goes on: what runs that have ended still ask is no longer open. */
+  private leaveQuestions(next: Run): void {
+    for (const run of this.runs) {
+      if (run !== next && run.state !== "running" && run.state !== "queued") closeQuestions(run);
+    }
+  }
+
   /** Returns the run that ends where the conversation was cut. */
   private cut(event: ConversationEvent & { kind: "rewound" | "forked" }): Run | undefined {
     if (event.kind === "rewound") {
       const kept = this.runs.filter((run) => run.seq <= event.to);
       this.runs.splice(0, this.runs.length, ...kept);
+    } else {
+      for (const run of this.runs) closeQuestions(run);
     }
     const last = this.runs.at(-1);
     const text =
@@ -241,6 +281,20 @@ function call(run: Run, callId: string, tool: string, tsMs: number): CallItem {
   return item;
 }
 
+/** As the daemon tells commands from sentences that begin with a path. */
+function isCommand(prompt: string): boolean {
+  return /^\/[^/\s]*(\s|$)/.test(prompt);
+}
+
+function closeQuestions(run: Run): void {
+  for (const item of run.items) if (item.type === "approval" && item.state === "open") item.state = "closed";
+}
+
+/** The question of the run that waits for an answer. */
+export function openQuestion(run: Run): ApprovalItem | undefined {
+  return run.items.find((item): item is ApprovalItem => item.type === "approval" && item.state === "open");
+}
+
 function finish(run: Run, event: ConversationEvent & { kind: "run_finished" }): void {
   run.state = event.state;
   run.joined = event.joined !== undefined;
@@ -254,6 +308,7 @@ function finish(run: Run, event: ConversationEvent & { kind: "run_finished" }): 
     if (item.type === "call" && item.state === "running") item.state = "unknown";
     if (item.type === "assistant") item.final = true;
   }
+  if (run.state === "cancelled") closeQuestions(run);
   // A chat command may answer with its reply alone; a model's last message is the reply already.
   const reply = (event.reply ?? "").trim();
   const shown = run.items.some(

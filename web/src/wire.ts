@@ -14,6 +14,8 @@ export interface Conversation {
   created_ms: number;
   updated_ms: number;
   running_job: string | null;
+  /** What a run of it asks now. */
+  approval?: { call_id: string; tool: string } | null;
   forked_from?: { conversation_id: string; seq: number } | null;
 }
 
@@ -52,6 +54,13 @@ export interface Check {
   seen: string;
 }
 
+/** What a person says to a call that waits. */
+export interface ApprovalAnswer {
+  decision: "once" | "session" | "deny" | "edit";
+  reason?: string;
+  arguments?: Record<string, unknown>;
+}
+
 export type EndState = "succeeded" | "failed" | "cancelled" | "interrupted";
 
 interface EventBase {
@@ -79,6 +88,16 @@ export type ConversationEvent = EventBase &
         images?: Picture[];
         elapsed_ms: number;
       }
+    | {
+        kind: "approval_request";
+        call_id: string;
+        tool: string;
+        arguments: Record<string, unknown>;
+        why: string[];
+        /** What an approval for the conversation covers. */
+        session: string;
+      }
+    | ({ kind: "approval_answer"; call_id: string; by: string } & ApprovalAnswer)
     | { kind: "notice"; text: string; to_model?: boolean }
     | {
         kind: "run_finished";
