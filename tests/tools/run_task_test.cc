@@ -73,9 +73,10 @@ class PersonLink : public ClientLink {
   Json ask(const Json& requests, bool bound) override {
     CHECK(bound);
     REQUIRE(requests.size() == 1);
-    const auto& [key, request] = *requests.items().begin();
-    questions.push_back(request["params"]["message"].get<std::string>());
-    CHECK(request["params"]["requestedSchema"]["required"] == Json::array({"answer"}));
+    const std::string key = requests.begin().key();
+    const Json& params = requests.front()["params"];
+    questions.push_back(params["message"].get<std::string>());
+    CHECK(params["requestedSchema"]["required"] == Json::array({"answer"}));
     const Json answer = answers.front();
     answers.pop_front();
     return {{key, answer}};
