@@ -9,12 +9,12 @@ namespace selfagent {
 
 namespace {
 
-constexpr size_t events_at_once = 200;
+constexpr size_t run_events_at_once = 200;
 constexpr std::chrono::seconds between_reports{1};
 
-std::string outcome_of(const Store& store, const Job& job) {
+std::string how_it_ended(const Store& store, const Job& job) {
   std::string outcome;
-  each_event(store, job.conversation_id, job.id, events_at_once, [&](const Event& event) {
+  each_event(store, job.conversation_id, job.id, run_events_at_once, [&](const Event& event) {
     if (event.kind == "run_finished") outcome = event.data.value("outcome", "");
   });
   return outcome;
@@ -44,7 +44,7 @@ class Doing {
 
 TaskState JobTasks::state_of(const Job& job) const {
   TaskState state{job.id, job.conversation_id, to_string(job.state), "", job.reply, job.error, ""};
-  if (state.over()) state.outcome = outcome_of(store_, job);
+  if (state.over()) state.outcome = how_it_ended(store_, job);
   return state;
 }
 

@@ -15,7 +15,7 @@ void add_paragraph(std::string& text, const std::string& more) {
   text += (text.empty() ? "" : "\n\n") + more;
 }
 
-struct Content {
+struct MessageContent {
   std::string text;
   std::vector<std::string> pictures;
 };
@@ -28,7 +28,7 @@ std::string text_of(const Json& object, const char* name, const std::string& par
   return at->get<std::string>();
 }
 
-void read_part(const Json& part, const std::string& param, Content& content) {
+void read_part(const Json& part, const std::string& param, MessageContent& content) {
   if (!part.is_object()) refuse(param, "a content part must be an object");
   const std::string type = text_of(part, "type", param);
   if (type == "text" || type == "input_text" || type == "output_text") {
@@ -50,8 +50,8 @@ void read_part(const Json& part, const std::string& param, Content& content) {
   }
 }
 
-Content read_content(const Json& message, const std::string& param) {
-  Content content;
+MessageContent read_content(const Json& message, const std::string& param) {
+  MessageContent content;
   const auto at = message.find("content");
   if (at == message.end() || at->is_null()) return content;
   if (at->is_string()) {
@@ -79,7 +79,7 @@ class Messages {
                                  : std::string();
     // Calls of the client's own tools and their results: the agent has its own.
     if (role == "tool" || role == "function") return;
-    Content content = read_content(message, param);
+    MessageContent content = read_content(message, param);
     if (role == "system" || role == "developer") {
       add_paragraph(chat_.instructions, content.text);
     } else if (role == "user") {

@@ -35,7 +35,7 @@ Json definitions(const std::vector<std::string>& names) {
   return list;
 }
 
-std::string names_of(const Json& list) {
+std::string listed_names(const Json& list) {
   std::string names;
   for (const Json& each : list) {
     names += (names.empty() ? "" : " ") + each["function"]["name"].get<std::string>();
@@ -75,7 +75,7 @@ TEST_CASE("a window with room for all tools gets them as they are") {
 TEST_CASE("a smaller one gets all of them in fewer words") {
   const Json all = definitions(most);
   const Json brief = fit_tools(all, dump_json(all).size() - 1);
-  CHECK(names_of(brief) == names_of(all));
+  CHECK(listed_names(brief) == listed_names(all));
   CHECK(brief[1] == Json::parse(R"({"type":"function","function":{
     "name":"actions","description":"Does actions and what belongs to it",
     "parameters":{"type":"object","properties":{
@@ -90,12 +90,12 @@ TEST_CASE("a smaller one gets all of them in fewer words") {
 TEST_CASE("the smallest one gets the most needed, and more_tools for the others") {
   const Json all = definitions(most);
   const Json few = fit_tools(all, 10);
-  CHECK(names_of(few) ==
+  CHECK(listed_names(few) ==
         "screenshot click key shell type done read_file write_file recall ask_user more_tools");
   CHECK_THAT(few.back()["function"]["description"].get<std::string>(),
              ContainsSubstring("actions, drag, launch, zz. Without arguments"));
   const size_t bytes = dump_json(few).size() + 500;
-  CHECK(names_of(fit_tools(all, bytes)) ==
+  CHECK(listed_names(fit_tools(all, bytes)) ==
         "screenshot click key shell type launch done read_file write_file recall ask_user "
         "more_tools");
   CHECK(dump_json(fit_tools(all, bytes)).size() <= bytes);
@@ -114,8 +114,8 @@ TEST_CASE("more_tools calls and describes the tools that are not listed") {
   world.model.then(text_answer("Done."));
   CHECK(world.run("Go").reply == "Done.");
   REQUIRE(world.model.requests.size() == 3);
-  CHECK(names_of(world.model.tools).ends_with(" more_tools"));
-  CHECK(names_of(world.model.tools).find("tool_58") == std::string::npos);
+  CHECK(listed_names(world.model.tools).ends_with(" more_tools"));
+  CHECK(listed_names(world.model.tools).find("tool_58") == std::string::npos);
   CHECK(dump_json(world.model.tools).size() < 11'000);
   const std::string told = all_text(world.model.requests[1]);
   CHECK_THAT(told, ContainsSubstring("tool_58: Is tool 58. ddd"));
@@ -267,7 +267,7 @@ TEST_CASE("a window of a million tokens keeps everything") {
   CHECK(last.size() > 3'000'000 / 2);
   CHECK_THAT(last, ContainsSubstring("page 0."));
   CHECK(world.model.summaries.empty());
-  CHECK(names_of(world.model.tools).find("tool_58") != std::string::npos);
+  CHECK(listed_names(world.model.tools).find("tool_58") != std::string::npos);
 }
 
 }  // namespace
