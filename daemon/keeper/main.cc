@@ -516,6 +516,38 @@ class Keeper {
   int interrupts_ = 0;
 };
 
+// Started beforehand: says that it is there, and waits for the descriptors of a program to keep.
+// False if there will be none, because the daemon has ended or has no use for this one.
+bool take_work() {
+  Report ready{};
+  ready.magic = magic;
+  ready.exit_code = -1;
+  if (::send(client_fd, &ready, sizeof ready, MSG_NOSIGNAL) != sizeof ready) return false;
+  uint32_t word = 0;
+  iovec part{&word, sizeof word};
+  int given[2];
+  alignas(cmsghdr) char room[CMSG_SPACE(sizeof given)];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = room;
+  message.msg_controllen = sizeof room;
+  ssize_t count = 0;
+  do {
+    count = ::recvmsg(client_fd, &message, MSG_CMSG_CLOEXEC);
+  } while (count < 0 && errno == EINTR);
+  const cmsghdr* head = count == sizeof word ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (word != magic || head == nullptr || head->cmsg_type != SCM_RIGHTS ||
+      head->cmsg_len != CMSG_LEN(sizeof given)) {
+    return false;
+  }
+  std::memcpy(given, CMSG_DATA(head), sizeof given);
+  const bool placed = ::dup2(given[0], config_fd) >= 0 && ::dup2(given[1], folder_fd) >= 0;
+  ::close(given[0]);
+  ::close(given[1]);
+  return placed;
+}
+
 }  // namespace
 }  // namespace selfagent::keeper
 
@@ -523,6 +555,11 @@ int main(int count, char** arguments) {
   using namespace selfagent::keeper;
   if (count > 1 && std::strcmp(arguments[1], "jail") == 0) {
     return jail_main(count - 2, arguments + 2);
+  }
+  if (count > 1 && std::strcmp(arguments[1], spare_argument) == 0) {
+    ::setsid();
+    ::prctl(PR_SET_NAME, "selfagent-spare");
+    if (!take_work()) return 0;
   }
   for (int fd = config_fd; fd <= client_fd; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   Plan plan{};

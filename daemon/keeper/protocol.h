@@ -10,6 +10,9 @@
 //   4  the process's folder
 //   5  a SOCK_SEQPACKET connection to the daemon; further ones are accepted on `control` in the
 //   folder
+// With the argument "spare" it has only the last of them: it sends a Report there, which says that
+// it is ready, and gets the others in one message (SCM_RIGHTS, with `magic` as its bytes) when
+// there is something to keep.
 //
 // In the folder it writes
 //   log.N, seg.N  the output from byte N on (both streams, in the order in which they arrived), and
@@ -28,6 +31,8 @@ namespace selfagent::keeper {
 inline constexpr int config_fd = 3;
 inline constexpr int folder_fd = 4;
 inline constexpr int client_fd = 5;
+
+inline constexpr const char* spare_argument = "spare";
 
 inline constexpr uint32_t magic = 0x6b703031;
 

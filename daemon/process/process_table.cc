@@ -87,23 +87,28 @@ UniqueFd configuration(const Sandbox& sandbox, const ProcessTable::Settings& set
   return memory_file("process", bytes);
 }
 
+/// Without `config` and `folder` it is a spare one.
 pid_t start_keeper(const fs::path& program, const UniqueFd& config, const UniqueFd& folder,
                    const UniqueFd& client) {
-  const UniqueFd config_copy = duplicate(config.get(), above_a_keepers);
-  const UniqueFd folder_copy = duplicate(folder.get(), above_a_keepers);
-  const UniqueFd client_copy = duplicate(client.get(), above_a_keepers);
+  const bool spare = !config;
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  for (int fd = 0; fd < 3; ++fd) {
+  for (int fd = 0; fd < (spare ? keeper::client_fd : 3); ++fd) {
     ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
   }
-  ::posix_spawn_file_actions_adddup2(&actions, config_copy.get(), keeper::config_fd);
-  ::posix_spawn_file_actions_adddup2(&actions, folder_copy.get(), keeper::folder_fd);
+  const UniqueFd config_copy = spare ? UniqueFd() : duplicate(config.get(), above_a_keepers);
+  const UniqueFd folder_copy = spare ? UniqueFd() : duplicate(folder.get(), above_a_keepers);
+  const UniqueFd client_copy = duplicate(client.get(), above_a_keepers);
+  if (!spare) {
+    ::posix_spawn_file_actions_adddup2(&actions, config_copy.get(), keeper::config_fd);
+    ::posix_spawn_file_actions_adddup2(&actions, folder_copy.get(), keeper::folder_fd);
+  }
   ::posix_spawn_file_actions_adddup2(&actions, client_copy.get(), keeper::client_fd);
   // Libraries may have opened descriptors without close-on-exec.
   ::posix_spawn_file_actions_addclosefrom_np(&actions, keeper::client_fd + 1);
   std::string name = program.filename();
-  std::array<char*, 2> argv{name.data(), nullptr};
+  std::string argument = keeper::spare_argument;
+  std::array<char*, 3> argv{name.data(), spare ? argument.data() : nullptr, nullptr};
   std::array<char*, 1> envp{nullptr};
   pid_t pid = 0;
   const int failed =
@@ -116,6 +121,34 @@ pid_t start_keeper(const fs::path& program, const UniqueFd& config, const Unique
                                             "nothing can be started without it");
   }
   throw system_error("cannot start " + program.string(), failed);
+}
+
+/// Both ends of a connection to a keeper: ours, its.
+std::array<UniqueFd, 2> connection() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    throw system_error("socketpair", errno);
+  }
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+/// Gives a spare keeper its work. False if it is not there.
+bool give_work(const UniqueFd& spare, const UniqueFd& config, const UniqueFd& folder) {
+  uint32_t word = keeper::magic;
+  iovec part{&word, sizeof word};
+  const std::array<int, 2> given{config.get(), folder.get()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof given)> room{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = room.data();
+  message.msg_controllen = room.size();
+  cmsghdr* const head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof given);
+  std::memcpy(CMSG_DATA(head), given.data(), sizeof given);
+  return ::sendmsg(spare.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof word;
 }
 
 /// The first report that is not "starting".
@@ -208,16 +241,7 @@ ProcessPtr ProcessTable::start(const ProcessRequest& request) {
     if (!folder || !file) throw system_error("cannot write to " + path.string(), errno);
     const int failed = write_all(file.get(), dump_json(to_json(info)) + "\n");
     if (failed != 0) throw system_error("cannot write to " + path.string(), failed);
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-      throw system_error("socketpair", errno);
-    }
-    UniqueFd ours(ends[0]);
-    UniqueFd theirs(ends[1]);
-    const UniqueFd config = configuration(sandbox_, settings_, request, plan);
-    const pid_t pid = start_keeper(settings_.keeper, config, folder, theirs);
-    theirs.reset();
-    sandbox_.reaper().adopt(pid);
+    UniqueFd ours = keep(configuration(sandbox_, settings_, request, plan), folder);
     const keeper::Report report = first_report(ours);
     if (report.state == keeper::State::failed) {
       throw exec_error(report.step, report.error, sandbox_, plan);
@@ -225,11 +249,63 @@ ProcessPtr ProcessTable::start(const ProcessRequest& request) {
     const auto process = std::make_shared<Process>(info, path, std::move(ours));
     process->update(report);
     watch(process);
+    want_spare();
     return process;
   } catch (...) {
     std::error_code problem;
     fs::remove_all(path, problem);
     throw;
+  }
+}
+
+// A connection to a keeper that has this work: the spare one if it is ready, or a new one.
+UniqueFd ProcessTable::keep(const UniqueFd& config, const UniqueFd& folder) {
+  UniqueFd spare;
+  {
+    const std::lock_guard lock(mutex_);
+    spare = std::move(spare_);
+  }
+  if (spare) {
+    keeper::Report ready{};
+    const ssize_t count = ::recv(spare.get(), &ready, sizeof ready, MSG_DONTWAIT);
+    if (count < 0 && errno == EAGAIN) {  // it is not: the next program may have it
+      const std::lock_guard lock(mutex_);
+      if (!spare_) std::swap(spare_, spare);
+    } else if (count == sizeof ready && ready.magic == keeper::magic &&
+               give_work(spare, config, folder)) {
+      return spare;
+    }
+  }
+  auto [ours, theirs] = connection();
+  sandbox_.reaper().adopt(start_keeper(settings_.keeper, config, folder, theirs));
+  return std::move(ours);
+}
+
+// For the next program, on the thread of this: whoever starts one now does not wait for it.
+void ProcessTable::want_spare() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (spare_ || spare_wanted_) return;
+    spare_wanted_ = true;
+  }
+  const uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+void ProcessTable::start_spare() {
+  uint64_t woken = 0;
+  [[maybe_unused]] const auto count = ::read(wake_.get(), &woken, sizeof woken);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(spare_wanted_, false)) return;
+  }
+  try {
+    auto [ours, theirs] = connection();
+    sandbox_.reaper().adopt(start_keeper(settings_.keeper, UniqueFd(), UniqueFd(), theirs));
+    const std::lock_guard lock(mutex_);
+    spare_ = std::move(ours);
+  } catch (const Error& error) {
+    log::debug("there is no spare keeper: {}", error.what());
   }
 }
 
@@ -366,6 +442,7 @@ void ProcessTable::hear(const std::stop_token& stop) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                    static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000)));
     for (int i = 0; i < count; ++i) {
+      if (events[static_cast<size_t>(i)].data.fd == wake_.get()) start_spare();
       ProcessPtr process;
       {
         const std::lock_guard lock(mutex_);

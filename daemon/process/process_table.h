@@ -94,6 +94,9 @@ class ProcessTable {
   void hear(const ProcessPtr& process);
   void watch(const ProcessPtr& process);
   bool crowded() const;
+  UniqueFd keep(const UniqueFd& config, const UniqueFd& folder);
+  void want_spare();
+  void start_spare();
 
   const Sandbox& sandbox_;
   const Settings settings_;
@@ -103,6 +106,8 @@ class ProcessTable {
   uint64_t last_number_ = 0;
   std::map<uint64_t, ProcessPtr> processes_;
   std::map<int, ProcessPtr> by_keeper_;
+  UniqueFd spare_;  ///< to a keeper that waits for its program: starting one takes a while
+  bool spare_wanted_ = false;
   std::jthread thread_;
 };
 

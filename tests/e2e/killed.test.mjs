@@ -374,7 +374,7 @@ test("a program that the killed daemon had only begun to start is not started", 
   copyFileSync(binary, file("selfagent"));
   // A keeper that is slow to come up.
   const keeper = join(dirname(binary), "selfagent-keeper");
-  writeFileSync(file("selfagent-keeper"), `#!/bin/sh\necho $$ > ${file("waits")}\nuntil [ -e ${file("go")} ]; do /bin/sleep 0.02; done\nexec ${keeper}\n`, { mode: 0o755 });
+  writeFileSync(file("selfagent-keeper"), `#!/bin/sh\necho $$ > ${file("waits")}\nuntil [ -e ${file("go")} ]; do /bin/sleep 0.02; done\nexec ${keeper} "$@"\n`, { mode: 0o755 });
   const daemon = await new Daemon({ folder, program: [file("selfagent")] }).start();
   const lost = daemon.shell(`touch ${file("ran")}`).then(() => "answered", () => "lost");
   const pid = await until("the keeper waits", () => Number(readFileSync(file("waits"), "utf8")));

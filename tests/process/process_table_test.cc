@@ -422,3 +422,47 @@ TEST_CASE("a program under a keeper is the sandbox user, and cannot reach the ke
   REQUIRE_THAT(text, ContainsSubstring("cannot open directory"));
   REQUIRE(text.ends_with("0\n1\n2\n3\nsure\n"));  // 3 is that of ls
 }
+
+namespace {
+
+/// Children of this process that are called `name`.
+std::vector<int> children_called(const std::string& name) {
+  std::vector<int> pids;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "stat");
+    std::string pid;
+    std::string called;
+    std::string state;
+    int parent = 0;
+    if (!(file >> pid >> called >> state >> parent)) continue;
+    if (parent == ::getpid() && called == "(" + name + ")" && state != "Z") {
+      pids.push_back(std::stoi(pid));
+    }
+  }
+  return pids;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Programs, "the next program is taken by a keeper that waits for it") {
+  const auto spares = [] { return children_called("selfagent-spare"); };
+  const auto keeper_of_one = [this] {
+    const ProcessPtr process = start("echo $PPID");
+    REQUIRE(end_of(process).is_over());
+    return std::stoi(all(process));
+  };
+  CHECK(spares().empty());  // nobody has started anything
+  keeper_of_one();
+  REQUIRE(eventually([&] { return spares().size() == 1; }));
+  const int waiting = spares().front();
+  // It says that it is ready a moment after it has this name.
+  REQUIRE(eventually([&] { return keeper_of_one() == waiting; }));
+  REQUIRE(eventually([&] { return spares().size() == 1; }));
+  const int killed = spares().front();
+  ::kill(killed, SIGKILL);
+  REQUIRE(eventually([&] { return spares().empty(); }));
+  CHECK(keeper_of_one() != killed);  // one that is gone is no obstacle
+  REQUIRE(eventually([&] { return spares().size() == 1; }));
+  table.reset();
+  CHECK(eventually([&] { return spares().empty(); }));
+}
