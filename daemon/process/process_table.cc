@@ -35,6 +35,8 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::hours forget_interval{1};
 constexpr milliseconds longest_start{10'000};
+// Longer than a quick command takes.
+constexpr milliseconds pause_before_spare{5};
 constexpr milliseconds keepers_first_words{2000};  // of the keepers that were found, together
 // So that none of the descriptors for a keeper overwrites another.
 constexpr int above_a_keepers = keeper::client_fd + 1;
@@ -281,23 +283,27 @@ UniqueFd ProcessTable::keep(const UniqueFd& config, const UniqueFd& folder) {
   return std::move(ours);
 }
 
-// For the next program, on the thread of this: whoever starts one now does not wait for it.
+// For the next program, soon: not while this one starts, which it would hold up.
 void ProcessTable::want_spare() {
   {
     const std::lock_guard lock(mutex_);
-    if (spare_ || spare_wanted_) return;
-    spare_wanted_ = true;
+    if (spare_) return;
+    spare_due_ = Clock::now() + pause_before_spare;
   }
   const uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
 }
 
+milliseconds ProcessTable::until_spare() const {
+  const std::lock_guard lock(mutex_);
+  return spare_due_ ? Deadline(*spare_due_).left() : std::chrono::hours(1);
+}
+
 void ProcessTable::start_spare() {
-  uint64_t woken = 0;
-  [[maybe_unused]] const auto count = ::read(wake_.get(), &woken, sizeof woken);
   {
     const std::lock_guard lock(mutex_);
-    if (!std::exchange(spare_wanted_, false)) return;
+    if (!spare_due_ || Clock::now() < *spare_due_) return;
+    spare_due_.reset();
   }
   try {
     auto [ours, theirs] = connection();
@@ -439,10 +445,15 @@ void ProcessTable::hear(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const auto left =
         std::chrono::duration_cast<milliseconds>(next_forgetting - Clock::now()).count();
+    // One more: what is left is rounded down.
+    const int64_t longest = std::min<int64_t>(left, until_spare().count()) + 1;
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                   static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000)));
+                                   static_cast<int>(std::clamp<int64_t>(longest, 0, 3'600'000)));
     for (int i = 0; i < count; ++i) {
-      if (events[static_cast<size_t>(i)].data.fd == wake_.get()) start_spare();
+      if (events[static_cast<size_t>(i)].data.fd == wake_.get()) {
+        uint64_t woken = 0;
+        [[maybe_unused]] const auto size = ::read(wake_.get(), &woken, sizeof woken);
+      }
       ProcessPtr process;
       {
         const std::lock_guard lock(mutex_);
@@ -451,6 +462,7 @@ void ProcessTable::hear(const std::stop_token& stop) {
       }
       if (process) hear(process);
     }
+    start_spare();
     if (Clock::now() >= next_forgetting || crowded()) {
       next_forgetting = Clock::now() + forget_interval;
       forget_old();
