@@ -191,14 +191,17 @@ describe("with a tool that uses up", { skip }, () => {
       assert.ok(!box.daemon.child.ended, "the daemon is the same");
       assert.equal((await call("shell", { command: "echo well" })).stdout, "well\n");
     } finally {
-      for (const pid of readFileSync(`${group}/cgroup.procs`, "utf8").split("\n").filter(Boolean)) {
-        try {
-          writeFileSync(`${group}/../cgroup.procs`, pid);
-        } catch (error) {
-          if (error.code !== "ESRCH") throw error; // it has ended meanwhile
+      // A keeper that is to wait for its program may come a moment later.
+      await until("the group is empty", () => {
+        for (const pid of readFileSync(`${group}/cgroup.procs`, "utf8").split("\n").filter(Boolean)) {
+          try {
+            writeFileSync(`${group}/../cgroup.procs`, pid);
+          } catch (error) {
+            if (error.code !== "ESRCH") throw error; // it has ended meanwhile
+          }
         }
-      }
-      await until("the group is empty", () => rmdirSync(group) ?? true);
+        return rmdirSync(group) ?? true;
+      });
     }
   });
 
