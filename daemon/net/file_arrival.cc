@@ -44,14 +44,21 @@ class FileArrival : public std::enable_shared_from_this<FileArrival> {
     }
   }
 
-  // On a thread of the pool, where the file is also given up.
+  // On a thread of the pool, where the file is also given up: before the answer, as the client may
+  // send the next part as soon as it has that.
   void take(const std::string& bytes, RequestBody::State state) {
     try {
       if (state != RequestBody::State::gone || resumable_) upload_->write(bytes);
       if (state == RequestBody::State::more) return ask();
-      if (state == RequestBody::State::end) answer(upload_->finish());
+      if (state == RequestBody::State::end) {
+        const FileUpload::Result result = upload_->finish();
+        upload_.reset();
+        return answer(result);
+      }
     } catch (const std::exception&) {
-      responder_->send(file_failure(std::current_exception()));
+      const HttpResponse failure = file_failure(std::current_exception());
+      upload_.reset();
+      return responder_->send(failure);
     }
     upload_.reset();
   }

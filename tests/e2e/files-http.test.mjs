@@ -531,7 +531,11 @@ describe("uploads that go on", () => {
     assert.equal((await part(7, 10)).status, 201);
     assert.equal(readFileSync(inWorkspace("parts"), "utf8"), "0123456789");
     assert.equal((await part(0, 4)).status, 202);
-    assert.equal((await part(0, 2)).json.offset, 2, "0 begins anew");
+    // Whoever has the answer may send the next part: nothing of the last one is in its way.
+    for (let round = 0; round < 100; round += 1) {
+      const again = await part(0, 2);
+      assert.deepEqual(again.json, { offset: 2, total: 10 }, "0 begins anew");
+    }
     assert.equal((await ask("DELETE", "/files/parts?upload=1")).status, 204);
     assert.equal((await ask("DELETE", "/files/parts?upload=1")).status, 404);
     assert.equal(readFileSync(inWorkspace("parts"), "utf8"), "0123456789");
