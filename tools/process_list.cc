@@ -29,15 +29,8 @@ std::string age(int64_t ms) {
 }
 
 Json json_of(const Process& process, const ProcessState& state) {
-  const ProcessInfo& info = process.info();
-  Json json = state_json(process, state);
-  json["command"] = info.command;
-  json["cwd"] = info.cwd;
-  json["environment"] = info.environment;
-  json["terminal"] = info.terminal;
-  json["client"] = info.client;
-  json["started_ms"] = info.started_ms;
-  json["ended_ms"] = state.ended_ms;
+  Json json = process_json(process, state);
+  json["environment"] = process.info().environment;
   return json;
 }
 

@@ -1,6 +1,7 @@
 #include "net/approval_routes.h"
 
 #include "base/error.h"
+#include "base/string_member.h"
 #include "net/body.h"
 #include "tool/principal.h"
 
@@ -8,18 +9,13 @@ namespace selfagent {
 
 namespace {
 
-std::string text_in(const Event& event, const char* name) {
-  const auto at = event.data.find(name);
-  return at != event.data.end() && at->is_string() ? at->get<std::string>() : "";
-}
-
 // The words of the user with which the run begins that goes on after a late answer. What the model
 // had written is not in them: the run tells it in words of its own.
 std::string message_for(const AnsweredApproval& answered) {
-  const std::string tool = text_in(answered.request, "tool");
-  const std::string decision = text_in(answered.answer, "decision");
+  const std::string tool = string_member(answered.request.data, "tool");
+  const std::string decision = string_member(answered.answer.data, "decision");
   if (decision == "deny") {
-    const std::string reason = text_in(answered.answer, "reason");
+    const std::string reason = string_member(answered.answer.data, "reason");
     return "I do not approve the call of " + tool + " that you asked about" +
            (reason.empty() ? "." : ": " + reason) + " Go on without it.";
   }
@@ -52,10 +48,10 @@ HttpResponse answer_approval(const ApprovalParts& parts, const HttpRequest& requ
       parts.approvals.answer(request.captures.at("id"), request.captures.at("call_id"), given);
   Json out = answered.answer.data;
   out["at_ms"] = answered.answer.ts_ms;
-  out["tool"] = text_in(answered.request, "tool");
+  out["tool"] = string_member(answered.request.data, "tool");
   out["repeated"] = answered.repeated;
   out["job_id"] = answered.request.job_id;
-  if (given.decision == "session") out["covers"] = text_in(answered.request, "session");
+  if (given.decision == "session") out["covers"] = string_member(answered.request.data, "session");
   if (answered.late) {
     JobRequest next;
     next.kind = "prompt";

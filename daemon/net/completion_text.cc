@@ -1,5 +1,6 @@
 #include "net/completion_text.h"
 
+#include "base/string_member.h"
 #include "base/utf8.h"
 
 namespace selfagent {
@@ -8,11 +9,6 @@ namespace {
 
 // Of one line about a call: who wants all of it has the conversation's events.
 constexpr size_t most_line_bytes = 200;
-
-std::string string_of(const Json& data, const char* name) {
-  const auto at = data.find(name);
-  return at != data.end() && at->is_string() ? at->get<std::string>() : "";
-}
 
 // The first line of `text`, and not too much of it.
 std::string brief(const std::string& text) {
@@ -55,18 +51,18 @@ std::string CompletionText::line(const std::string& text) {
 
 CompletionText::Delta CompletionText::take(const Event& event) {
   const Json& data = event.data;
-  if (event.kind == "text_delta") return {live_ ? say(string_of(data, "text")) : "", ""};
-  if (event.kind == "reasoning_delta") return {"", live_ ? think(string_of(data, "text")) : ""};
+  if (event.kind == "text_delta") return {live_ ? say(string_member(data, "text")) : "", ""};
+  if (event.kind == "reasoning_delta") return {"", live_ ? think(string_member(data, "text")) : ""};
   if (event.kind == "assistant_message") return take_answer(data);
   if (event.kind == "action_result") return take_result(data);
-  if (event.kind == "notice") return {"", line("[" + string_of(data, "text") + "]")};
+  if (event.kind == "notice") return {"", line("[" + string_member(data, "text") + "]")};
   if (event.kind == "action_intent") {
     if (data.value("automatic", false)) {
-      looks_.insert(string_of(data, "call_id"));
+      looks_.insert(string_member(data, "call_id"));
       return {};
     }
     const std::string arguments = dump_json(data.value("arguments", Json::object()));
-    return {"", line("> " + string_of(data, "tool") + " " + brief(arguments))};
+    return {"", line("> " + string_member(data, "tool") + " " + brief(arguments))};
   }
   return {};
 }
@@ -75,8 +71,8 @@ CompletionText::Delta CompletionText::take_answer(const Json& answer) {
   Delta delta;
   const bool partial = answer.value("partial", false);
   const bool calls = answer.contains("tool_calls");
-  const std::string text = string_of(answer, "text");
-  const std::string reasoning = string_of(answer, "reasoning");
+  const std::string text = string_member(answer, "text");
+  const std::string reasoning = string_member(answer, "reasoning");
   if (live_) {
     delta.reasoning = think(rest_of(reasoning, step_reasoning_));
     delta.content = say(rest_of(text, step_text_));
@@ -98,8 +94,8 @@ CompletionText::Delta CompletionText::take_answer(const Json& answer) {
 
 CompletionText::Delta CompletionText::take_result(const Json& result) {
   const bool ok = result.value("ok", true);
-  if (ok && looks_.contains(string_of(result, "call_id"))) return {};
-  return {"", line((ok ? "  ok: " : "  failed: ") + brief(string_of(result, "text")))};
+  if (ok && looks_.contains(string_member(result, "call_id"))) return {};
+  return {"", line((ok ? "  ok: " : "  failed: ") + brief(string_member(result, "text")))};
 }
 
 CompletionText::Delta CompletionText::finish(const std::string& reply) {
@@ -109,9 +105,9 @@ CompletionText::Delta CompletionText::finish(const std::string& reply) {
 }
 
 bool ends_with_answer(const Json& data) {
-  if (string_of(data, "state") == "succeeded") return true;
-  const std::string outcome = string_of(data, "outcome");
-  return !string_of(data, "reply").empty() &&
+  if (string_member(data, "state") == "succeeded") return true;
+  const std::string outcome = string_member(data, "outcome");
+  return !string_member(data, "reply").empty() &&
          (outcome == "needs_user" || outcome == "blocked" || outcome == "out_of_budget");
 }
 

@@ -22,15 +22,8 @@ constexpr size_t most_given_bytes = 64 * 1024;
 }  // namespace
 
 Json terminal_json(const Process& process, const ProcessState& state) {
-  const ProcessInfo& info = process.info();
-  Json json = state_json(process, state);
-  json["ended_ms"] = state.ended_ms;
-  json["command"] = info.command;
-  json["cwd"] = info.cwd;
-  json["terminal"] = info.terminal;
-  json["client"] = info.client;
-  json["session"] = info.session;
-  json["started_ms"] = info.started_ms;
+  Json json = process_json(process, state);
+  json["session"] = process.info().session;
   return json;
 }
 

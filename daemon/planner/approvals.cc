@@ -1,6 +1,7 @@
 #include "planner/approvals.h"
 
 #include "base/error.h"
+#include "base/string_member.h"
 #include "base/utf8.h"
 #include "planner/chat_command.h"
 #include "store/cut.h"
@@ -13,20 +14,15 @@ namespace {
 constexpr size_t asked_events_at_once = 2'000;
 constexpr size_t longest_answer_reason = 4'000;
 
-std::string asked_text(const Event& event, const char* name) {
-  const auto at = event.data.find(name);
-  return at != event.data.end() && at->is_string() ? at->get<std::string>() : "";
-}
-
 // Whether the message begins something else than the run `job_id`.
 bool goes_on_without(const Event& event, const std::string& job_id) {
   return event.kind == "user_message" && event.job_id != job_id &&
-         !is_chat_command(asked_text(event, "text"));
+         !is_chat_command(string_member(event.data, "text"));
 }
 
 bool stopped_by_person(const Event& event, const std::string& job_id) {
   return event.kind == "run_finished" && event.job_id == job_id &&
-         asked_text(event, "state") == "cancelled";
+         string_member(event.data, "state") == "cancelled";
 }
 
 bool same_answer(const Event& stored, const Json& data) {
@@ -87,7 +83,7 @@ void Approvals::hear(const Event& event) {
   Open& open = at->second;
   const std::string job_id = open.request.job_id;
   if (event.kind == "approval_answer" &&
-      asked_text(event, "call_id") == asked_text(open.request, "call_id")) {
+      string_member(event.data, "call_id") == string_member(open.request.data, "call_id")) {
     open.answer = event;
     changed_.notify_all();
   } else if (event.kind == "rewound" && event.data.value("to", int64_t{0}) < open.request.seq) {
@@ -121,11 +117,11 @@ Approvals::View Approvals::view_of(const std::string& conversation_id,
   View view;
   for (const Event& event : events) {
     const std::string& job_id = view.request.job_id;
-    if (event.kind == "approval_request" && asked_text(event, "call_id") == call_id) {
+    if (event.kind == "approval_request" && string_member(event.data, "call_id") == call_id) {
       view.request = event;
     } else if (view.request.seq == 0) {
       continue;
-    } else if (event.kind == "approval_answer" && asked_text(event, "call_id") == call_id) {
+    } else if (event.kind == "approval_answer" && string_member(event.data, "call_id") == call_id) {
       view.answer = event;
     } else if (event.kind == "forked") {
       view.closed = "it was asked in the conversation of which this one is a fork";
@@ -142,9 +138,10 @@ Approvals::View Approvals::view_of(const std::string& conversation_id,
 
 // The event's data. Throws Error(invalid_argument).
 Json Approvals::checked(const Event& request, const ApprovalAnswer& given) const {
-  const std::string tool = asked_text(request, "tool");
-  Json data = {
-      {"call_id", asked_text(request, "call_id")}, {"decision", given.decision}, {"by", given.by}};
+  const std::string tool = string_member(request.data, "tool");
+  Json data = {{"call_id", string_member(request.data, "call_id")},
+               {"decision", given.decision},
+               {"by", given.by}};
   const bool edits = given.decision == "edit";
   if (given.decision != "once" && given.decision != "session" && given.decision != "deny" &&
       !edits) {
@@ -198,10 +195,10 @@ AnsweredApproval Approvals::answer(const std::string& conversation_id, const std
   const Json data = checked(view.request, given);
   if (view.answer) {
     if (same_answer(*view.answer, data)) return {view.request, *view.answer, true, false};
-    throw Error(ErrorCode::conflict,
-                "the call \"" + call_id +
-                    "\" was answered already: " + asked_text(*view.answer, "decision") + " by " +
-                    asked_text(*view.answer, "by") + "; send a message to say something else");
+    throw Error(ErrorCode::conflict, "the call \"" + call_id + "\" was answered already: " +
+                                         string_member(view.answer->data, "decision") + " by " +
+                                         string_member(view.answer->data, "by") +
+                                         "; send a message to say something else");
   }
   if (!view.closed.empty()) {
     throw Error(ErrorCode::conflict, "the question about the call \"" + call_id +
@@ -230,7 +227,7 @@ void Approvals::said(const std::string& conversation_id) {
     request = open.request;
   }
   store_.append(conversation_id, request.job_id, "approval_answer",
-                {{"call_id", asked_text(request, "call_id")},
+                {{"call_id", string_member(request.data, "call_id")},
                  {"decision", "deny"},
                  {"reason", "the user has sent a message instead of an answer, which follows"},
                  {"by", "a message"}});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/string_member.h"
 #include "base/utf8.h"
 
 namespace selfagent {
@@ -15,11 +16,6 @@ constexpr size_t longest_line = 200;
 constexpr size_t share_of_files = 20;
 constexpr size_t share_of_commands = 15;
 constexpr size_t share_of_the_rest = 8;
-
-std::string member_text(const Json& object, const char* name) {
-  const auto at = object.find(name);
-  return at != object.end() && at->is_string() ? at->get<std::string>() : "";
-}
 
 std::string cut_to(const std::string& text, size_t bytes) {
   if (text.size() <= bytes) return text;
@@ -62,17 +58,17 @@ class Facts {
   void read(const Event& event) {
     const Json& data = event.data;
     if (event.kind == "user_message") {
-      read_prompt(member_text(data, "text"));
+      read_prompt(string_member(data, "text"));
     } else if (event.kind == "action_intent") {
       const auto arguments = data.find("arguments");
       if (!data.value("automatic", false) && arguments != data.end() && arguments->is_object()) {
-        open_[member_text(data, "call_id")] = *arguments;
+        open_[string_member(data, "call_id")] = *arguments;
       }
     } else if (event.kind == "action_result") {
-      const auto intent = open_.find(member_text(data, "call_id"));
+      const auto intent = open_.find(string_member(data, "call_id"));
       if (intent == open_.end()) return;
-      read_action(member_text(data, "tool"), intent->second, data.value("ok", false),
-                  member_text(data, "text"));
+      read_action(string_member(data, "tool"), intent->second, data.value("ok", false),
+                  string_member(data, "text"));
       open_.erase(intent);
     }
   }
@@ -101,22 +97,22 @@ class Facts {
                    const std::string& text) {
     const std::string said = first_line(text);
     if (tool == "write_file" || tool == "edit_file" || tool == "delete_file") {
-      if (ok) files_.note(member_text(arguments, "path"), said);
+      if (ok) files_.note(string_member(arguments, "path"), said);
     } else if (tool == "move_file") {
       if (!ok) return;
-      files_.note(member_text(arguments, "from"), said);
-      files_.note(member_text(arguments, "to"), "there is " + member_text(arguments, "to"));
+      files_.note(string_member(arguments, "from"), said);
+      files_.note(string_member(arguments, "to"), "there is " + string_member(arguments, "to"));
     } else if (tool == "shell") {
-      read_command(member_text(arguments, "command"), said);
+      read_command(string_member(arguments, "command"), said);
     } else if (tool == "run_code") {
-      read_command(member_text(arguments, "language") + ": " + member_text(arguments, "code"),
+      read_command(string_member(arguments, "language") + ": " + string_member(arguments, "code"),
                    said);
     } else if (tool == "launch" || tool == "process_signal") {
-      const std::string what = member_text(arguments, "command") + member_text(arguments, "url") +
-                               member_text(arguments, "id");
+      const std::string what = string_member(arguments, "command") +
+                               string_member(arguments, "url") + string_member(arguments, "id");
       programs_.note(what, cut_to(what, longest_line) + ": " + said);
     } else if (tool == "ask_user" && ok) {
-      asked_ = cut_to(member_text(arguments, "question"), longest_line);
+      asked_ = cut_to(string_member(arguments, "question"), longest_line);
       questions_.note(asked_, "asked: " + asked_);
     } else if (tool == "done") {
       checks_.note(text, cut_to(text, 2 * longest_line));

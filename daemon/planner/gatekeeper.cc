@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/string_member.h"
 #include "base/utf8.h"
 
 namespace selfagent {
@@ -12,11 +13,6 @@ namespace {
 constexpr size_t most_question_bytes = 4'000;
 // Looking at the target of a call must not hold up the run for long.
 constexpr std::chrono::seconds longest_judgement{5};
-
-std::string word_of(const Event& event, const char* name) {
-  const auto at = event.data.find(name);
-  return at != event.data.end() && at->is_string() ? at->get<std::string>() : "";
-}
 
 Reasons reasons_of(const Event& request) {
   Reasons reasons;
@@ -54,7 +50,7 @@ Action edited(Action action, const Json& arguments) {
 }
 
 std::string question_text(const Event& request) {
-  const std::string call = call_text(word_of(request, "tool"), arguments_of(request));
+  const std::string call = call_text(string_member(request.data, "tool"), arguments_of(request));
   std::string shown(utf8_prefix(call, most_question_bytes));
   if (shown.size() < call.size()) shown += " …";
   return "May this be done? It was not done, because nobody has answered in time.\n\n" + shown +
@@ -66,8 +62,8 @@ std::string question_text(const Event& request) {
 
 Action action_of(const Event& request) {
   Action action;
-  action.call_id = word_of(request, "call_id");
-  action.tool = word_of(request, "tool");
+  action.call_id = string_member(request.data, "call_id");
+  action.tool = string_member(request.data, "tool");
   action.arguments = arguments_of(request);
   return action;
 }
@@ -135,16 +131,16 @@ Passage Gatekeeper::wait(const Event& request, Action action, const std::stop_to
 }
 
 Passage Gatekeeper::pass(Action action, const Event& answer) const {
-  const std::string decision = word_of(answer, "decision");
+  const std::string decision = string_member(answer.data, "decision");
   if (decision == "deny") {
-    const std::string reason = word_of(answer, "reason");
+    const std::string reason = string_member(answer.data, "reason");
     return {std::nullopt,
             "[not run: the user did not approve this call" +
                 (reason.empty() ? std::string() : ": " + reason) +
                 ". Do not try to reach the same in another way; go on without it, or ask the user]",
             ""};
   }
-  action.approval = word_of(answer, "call_id");
+  action.approval = string_member(answer.data, "call_id");
   if (decision == "edit") action = edited(std::move(action), arguments_of(answer));
   return {Permit(std::move(action)), "", ""};
 }
@@ -160,12 +156,12 @@ Gatekeeper::Grants Gatekeeper::grants() const {
       grants = {};  // what was approved in the other conversation
       requests.clear();
     } else if (event.kind == "approval_request") {
-      requests[word_of(event, "call_id")] = &event;
+      requests[string_member(event.data, "call_id")] = &event;
     } else if (event.kind == "approval_answer") {
-      const auto request = requests.find(word_of(event, "call_id"));
+      const auto request = requests.find(string_member(event.data, "call_id"));
       if (request == requests.end()) continue;
-      const std::string decision = word_of(event, "decision");
-      const std::string tool = word_of(*request->second, "tool");
+      const std::string decision = string_member(event.data, "decision");
+      const std::string tool = string_member(request->second->data, "tool");
       const Reasons reasons = reasons_of(*request->second);
       if (decision == "deny") continue;
       for (const std::string& reason : reasons) {
@@ -186,7 +182,7 @@ Gatekeeper::Grants Gatekeeper::grants() const {
     } else if (event.kind == "run_started") {
       enter_run(grants, event);
     } else if (event.kind == "action_intent") {
-      const std::string used = word_of(event, "approval");
+      const std::string used = string_member(event.data, "approval");
       for (Grant& grant : grants.once) grant.used = grant.used || grant.call_id == used;
     }
   }
@@ -195,7 +191,7 @@ Gatekeeper::Grants Gatekeeper::grants() const {
 
 // An approval for one call counts in the run that asked or, if that had ended, in the next one.
 void Gatekeeper::enter_run(Grants& grants, const Event& started) {
-  if (word_of(started, "model").empty()) return;  // a command of a person
+  if (string_member(started.data, "model").empty()) return;  // a command of a person
   for (Grant& grant : grants.once) {
     if (grant.run.empty()) grant.run = started.job_id;
     if (grant.run != started.job_id) grant.used = true;

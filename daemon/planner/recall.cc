@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/lower.h"
+#include "base/string_member.h"
 #include "base/utf8.h"
 #include "planner/turns.h"
 
@@ -22,11 +23,6 @@ struct Args {
   std::string query;
 };
 
-std::string member(const Event& event, const char* name) {
-  const auto at = event.data.find(name);
-  return at != event.data.end() && at->is_string() ? at->get<std::string>() : "";
-}
-
 // From `offset` on, or from the next beginning of a character.
 std::string page_of(const std::string& text, size_t offset, size_t page_bytes) {
   offset = next_character(text, offset);
@@ -40,7 +36,7 @@ std::string page_of(const std::string& text, size_t offset, size_t page_bytes) {
 
 bool is_meant(const Event& event, const std::string& id) {
   if (event.kind == "user_message") return message_handle(event.seq) == id;
-  return event.kind == "action_result" && member(event, "call_id") == id;
+  return event.kind == "action_result" && string_member(event.data, "call_id") == id;
 }
 
 ToolResult read_result(const Args& args, const History& history) {
@@ -52,7 +48,7 @@ ToolResult read_result(const Args& args, const History& history) {
                              " has a result in this conversation: search for words of it with "
                              "query, which names the calls");
   }
-  const std::string text = member(*at, "text");
+  const std::string text = string_member(at->data, "text");
   const auto offset = static_cast<size_t>(args.offset);
   if (offset > text.size()) {
     return ToolResult::error("offset " + std::to_string(offset) + " is beyond the " +
@@ -66,19 +62,20 @@ ToolResult read_result(const Args& args, const History& history) {
 std::string who(const Event& event) {
   if (event.kind == "user_message") return "the user (call_id " + message_handle(event.seq) + ")";
   if (event.kind == "assistant_message") return "you";
-  return member(event, "tool") + " (call_id " + member(event, "call_id") + ")";
+  return string_member(event.data, "tool") + " (call_id " + string_member(event.data, "call_id") +
+         ")";
 }
 
 bool is_searched(const Event& event) {
-  if (event.kind == "action_intent") return member(event, "tool") != "recall";
-  if (event.kind == "action_result") return member(event, "tool") != "recall";
+  if (event.kind == "action_intent") return string_member(event.data, "tool") != "recall";
+  if (event.kind == "action_result") return string_member(event.data, "tool") != "recall";
   return event.kind == "user_message" || event.kind == "assistant_message";
 }
 
 std::string text_of(const Event& event) {
   if (event.kind == "action_intent")
     return dump_json(event.data.value("arguments", Json::object()));
-  return member(event, "text");
+  return string_member(event.data, "text");
 }
 
 std::string snippet(const std::string& text, size_t at) {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/lower.h"
+#include "base/string_member.h"
 #include "planner/own_tools.h"
 
 namespace selfagent {
@@ -29,11 +30,6 @@ constexpr std::array pressing_words{
     "payer",       "acheter",    "commander",  "supprimer", "publier",
     "confirmer",   "enviar",     "pagar",      "comprar",   "eliminar",
     "borrar",      "publicar",   "confirmar"};
-
-std::string text_argument(const Json& arguments, const char* name) {
-  const auto at = arguments.find(name);
-  return at != arguments.end() && at->is_string() ? at->get<std::string>() : "";
-}
 
 // A letter, or a byte of one that is not ASCII.
 bool in_a_word(char c) {
@@ -94,7 +90,7 @@ class CallJudge {
       for (const Json& name : *secrets) {
         if (!name.is_string()) continue;
         add("it gives the secret " + name.get<std::string>() + " to " +
-            quoted_for_reason(text_argument(arguments, "command")));
+            quoted_for_reason(string_member(arguments, "command")));
       }
     }
     if (const auto env = arguments.find("env"); env != arguments.end() && env->is_object()) {
@@ -106,37 +102,37 @@ class CallJudge {
       }
     }
     RiskPlace place = around_.place;
-    const std::string folder = text_argument(arguments, "cwd");
+    const std::string folder = string_member(arguments, "cwd");
     if (!folder.empty()) judge_path(folder);
     if (!folder.empty()) place.folder = folder;
     // A session remembers where it was.
-    if (folder.empty() && !text_argument(arguments, "session").empty()) place.folder = std::nullopt;
-    add_all(judge_shell(text_argument(arguments, "command"), place));
+    if (folder.empty() && !string_member(arguments, "session").empty()) place.folder = std::nullopt;
+    add_all(judge_shell(string_member(arguments, "command"), place));
   }
 
   void run_code(const Json& arguments) {
-    add_all(judge_code(text_argument(arguments, "language"), text_argument(arguments, "code"),
+    add_all(judge_code(string_member(arguments, "language"), string_member(arguments, "code"),
                        around_.place));
   }
 
   void launch(const Json& arguments) {
-    add_all(judge_shell(text_argument(arguments, "command"), around_.place));
-    add(judge_address(text_argument(arguments, "url")));
+    add_all(judge_shell(string_member(arguments, "command"), around_.place));
+    add(judge_address(string_member(arguments, "url")));
   }
 
   // Nobody knows what reads it: it is judged as what the worst reader, a shell, makes of it.
   void process_write(const Json& arguments) {
-    const std::string text = text_argument(arguments, "data");
+    const std::string text = string_member(arguments, "data");
     add_all(judge_shell(text, somewhere()));
     add_all(judge_code("python", text, around_.place));
   }
 
   void process_signal(const Json& arguments) {
-    add("it ends or signals the program " + text_argument(arguments, "id"));
+    add("it ends or signals the program " + string_member(arguments, "id"));
   }
 
   void write_file(const Json& arguments) {
-    const std::string path = text_argument(arguments, "path");
+    const std::string path = string_member(arguments, "path");
     judge_path(path);
     const auto append = arguments.find("append");
     const bool adds = append != arguments.end() && *append == true;
@@ -144,13 +140,13 @@ class CallJudge {
       add("it replaces the file " + path + ", which exists");
     }
   }
-  void edit_file(const Json& arguments) { judge_path(text_argument(arguments, "path")); }
+  void edit_file(const Json& arguments) { judge_path(string_member(arguments, "path")); }
   void move_file(const Json& arguments) {
-    judge_path(text_argument(arguments, "from"));
-    judge_path(text_argument(arguments, "to"));
+    judge_path(string_member(arguments, "from"));
+    judge_path(string_member(arguments, "to"));
   }
   void delete_file(const Json& arguments) {
-    const std::string path = text_argument(arguments, "path");
+    const std::string path = string_member(arguments, "path");
     add("it deletes " + path);
     judge_path(path);
   }
@@ -165,8 +161,8 @@ class CallJudge {
   CallTarget focus() const { return around_.focus ? around_.focus() : CallTarget(); }
 
   void type(const Json& arguments) {
-    const std::string secret = text_argument(arguments, "secret");
-    const std::string text = text_argument(arguments, "text");
+    const std::string secret = string_member(arguments, "secret");
+    const std::string text = string_member(arguments, "text");
     const CallTarget target = focus();
     if (!secret.empty()) {
       add("it types the secret " + secret + " into the window \"" + target.window + "\"");
@@ -179,7 +175,7 @@ class CallJudge {
   }
 
   void key(const Json& arguments) {
-    const std::string keys = lower(text_argument(arguments, "keys"));
+    const std::string keys = lower(string_member(arguments, "keys"));
     if (keys.find("ctrl+alt+") != std::string::npos ||
         keys.find("shift+delete") != std::string::npos) {
       add("it presses " + quoted_for_reason(keys));
@@ -224,7 +220,7 @@ class CallJudge {
     }
     if (!around_.at) return;
     const CallTarget target = around_.at({x->get<int>(), y->get<int>()});
-    if (target.terminal && text_argument(arguments, "button") == "middle") {
+    if (target.terminal && string_member(arguments, "button") == "middle") {
       add("it pastes what nobody has looked at into the terminal \"" + target.window + "\"");
     }
     judge_names("clicks", target.names, target.window);
@@ -262,7 +258,7 @@ class CallJudge {
     for (size_t i = 0; i < steps->size(); ++i) {
       const Json& step = (*steps)[i];
       if (!step.is_object()) continue;
-      const std::string tool = text_argument(step, "tool");
+      const std::string tool = string_member(step, "tool");
       const Json inner = step.value("arguments", Json::object());
       if (!inner.is_object()) continue;
       if (tool == "move") last_move = inner;
@@ -281,7 +277,7 @@ class CallJudge {
     const auto checks = arguments.find("checks");
     if (checks == arguments.end() || !checks->is_array()) return;
     for (const Json& check : *checks) {
-      if (check.is_object()) add_all(judge_shell(text_argument(check, "command"), around_.place));
+      if (check.is_object()) add_all(judge_shell(string_member(check, "command"), around_.place));
     }
   }
 
@@ -293,7 +289,7 @@ bool runs_a_command(const Json& arguments) {
   const auto checks = arguments.find("checks");
   return checks != arguments.end() && checks->is_array() &&
          std::any_of(checks->begin(), checks->end(), [](const Json& check) {
-           return check.is_object() && !text_argument(check, "command").empty();
+           return check.is_object() && !string_member(check, "command").empty();
          });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/string_member.h"
 #include "base/utf8.h"
 #include "planner/own_tools.h"
 #include "planner/sight.h"
@@ -10,11 +11,6 @@
 namespace selfagent {
 
 namespace {
-
-std::string text_of(const Json& data, const char* name) {
-  const auto at = data.find(name);
-  return at != data.end() && at->is_string() ? at->get<std::string>() : "";
-}
 
 // Of the user's words rather more is shown than of a result.
 constexpr size_t most_times_longer_prompt = 3;
@@ -72,7 +68,7 @@ class Builder {
     const Json& data = event.data;
     if (pending_.empty()) pending_seq_ = event.seq;
     if (event.kind == "user_message") {
-      const std::string text = bounded(text_of(data, "text"), message_handle(event.seq),
+      const std::string text = bounded(string_member(data, "text"), message_handle(event.seq),
                                        most_times_longer_prompt * result_bytes_);
       if (data.contains("joined")) return tell_message(text);
       command_ = text.starts_with('/');
@@ -81,16 +77,16 @@ class Builder {
     } else if (event.kind == "assistant_message") {
       if (!command_ && !data.value("partial", false)) tell_answer(data, event.seq);
     } else if (event.kind == "approval_request") {
-      if (OpenCall* call = find(text_of(data, "call_id"))) call->asked = true;
+      if (OpenCall* call = find(string_member(data, "call_id"))) call->asked = true;
     } else if (event.kind == "action_intent") {
-      if (OpenCall* call = find(text_of(data, "call_id"))) call->intended = true;
+      if (OpenCall* call = find(string_member(data, "call_id"))) call->intended = true;
     } else if (event.kind == "action_result") {
       tell_result(data);
     } else if (event.kind == "notice") {
-      if (data.value("to_model", false)) tell_advice(text_of(data, "text"));
+      if (data.value("to_model", false)) tell_advice(string_member(data, "text"));
     } else if (event.kind == "run_finished") {
-      state_ = text_of(data, "state");
-      reason_ = text_of(data, "reason");
+      state_ = string_member(data, "state");
+      reason_ = string_member(data, "reason");
     }
   }
 
@@ -100,19 +96,19 @@ class Builder {
     Turn turn;
     turn.role = Turn::Role::assistant;
     turn.seq = answer_seq_ = event_seq;
-    turn.text = text_of(data, "text");
+    turn.text = string_member(data, "text");
     turn.assistant = data;
     turns_.push_back(turn);
     if (!data.contains("tool_calls") || !data["tool_calls"].is_array()) return;
     for (const auto& call : data["tool_calls"])
-      calls_.push_back({text_of(call, "id"), {}, {}, {}, {}});
+      calls_.push_back({string_member(call, "id"), {}, {}, {}, {}});
   }
 
   void tell_result(const Json& data) {
-    const std::string tool = text_of(data, "tool");
-    const std::string call_id = text_of(data, "call_id");
+    const std::string tool = string_member(data, "tool");
+    const std::string call_id = string_member(data, "call_id");
     const char* told = data.contains("model_text") ? "model_text" : "text";
-    const std::string text = bounded(text_of(data, told), call_id, result_bytes_);
+    const std::string text = bounded(string_member(data, told), call_id, result_bytes_);
     if (OpenCall* call = find(call_id)) {
       call->answered = true;
       ended_by_call_ = OwnTools::ends_run(tool) && data.value("ok", false);
@@ -131,8 +127,8 @@ class Builder {
     for (const auto& image : data["images"]) {
       const std::string size =
           std::to_string(image.value("width", 0)) + "x" + std::to_string(image.value("height", 0));
-      seen_.push_back(
-          {"picture from " + tool + ", " + size, text_of(image, "sha256"), text_of(image, "mime")});
+      seen_.push_back({"picture from " + tool + ", " + size, string_member(image, "sha256"),
+                       string_member(image, "mime")});
     }
     // Pictures of calls wait until every call is answered.
     if (calls_.empty()) take_seen();

@@ -119,6 +119,18 @@ Json state_json(const Process& process, const ProcessState& state) {
           {"stderr_bytes", state.err_bytes}};
 }
 
+Json process_json(const Process& process, const ProcessState& state) {
+  const ProcessInfo& info = process.info();
+  Json json = state_json(process, state);
+  json["command"] = info.command;
+  json["cwd"] = info.cwd;
+  json["terminal"] = info.terminal;
+  json["client"] = info.client;
+  json["started_ms"] = info.started_ms;
+  json["ended_ms"] = state.ended_ms;
+  return json;
+}
+
 Json process_schema(Fields more) {
   Json schema = object_schema(
       {{"id", field("string", "Names it in process_read, process_write and process_signal.")},

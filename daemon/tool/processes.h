@@ -24,6 +24,9 @@ std::string describe(const ProcessState& state);
 /// Members of a structured result: id, state, exit_code, signal, output_end and the like.
 Json state_json(const Process& process, const ProcessState& state);
 
+/// These, and what the process is: command, cwd, terminal, client, started_ms and ended_ms.
+Json process_json(const Process& process, const ProcessState& state);
+
 /// The output schema of a tool that answers state_json() with `more` members.
 Json process_schema(Fields more = {});
 
