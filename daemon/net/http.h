@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/percent.h"
+#include "net/request_headers.h"
 
 namespace selfagent {
 
@@ -46,8 +47,8 @@ struct HttpRequest {
   std::string target;  ///< raw path and query
   std::string body;
   std::string peer;  ///< address of the client, for FailedLogins
-  std::map<std::string, std::string, std::less<>> headers;  ///< names in lower case
-  std::map<std::string, std::string> captures;              ///< parts of the path, e.g. "id"
+  RequestHeaders headers;
+  std::map<std::string, std::string> captures;  ///< parts of the path, e.g. "id"
   /// Who asks, valid for the daemon's life; null for a stranger at an open door. With --no-auth it
   /// is the owner.
   std::shared_ptr<const Principal> principal;
