@@ -101,7 +101,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
                                                    std::move(handler),
                                                    std::move(tls),
                                                    std::vector<char>(read_size),
-                                                   {}});
+                                                   {},
+                                                   Readiness::create(io)});
   }
 
   void listen() {

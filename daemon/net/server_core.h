@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "net/readiness.h"
 #include "net/server.h"
 #include "net/tls.h"
 
@@ -40,6 +41,7 @@ struct ServerCore {
   /// Every connection reads into this one: an idle connection needs no buffer of its own.
   std::vector<char> read_buffer;
   std::unordered_map<uint64_t, std::weak_ptr<ClientConnection>> connections;
+  const std::shared_ptr<Readiness> readiness;
 };
 
 }  // namespace selfagent

@@ -8,8 +8,10 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <asio.hpp>
+#include <utility>
 
 #include "base/log.h"
 
@@ -22,17 +24,10 @@ constexpr int reads_in_a_row = 16;
 
 }  // namespace
 
-struct Transport::Descriptor {
-  asio::posix::stream_descriptor waiter;
-};
-
 void Transport::TlsDeleter::operator()(ssl_st* tls) const { SSL_free(tls); }
 
 Transport::Transport(std::shared_ptr<ServerCore> core, int fd, std::string peer)
-    : core_(std::move(core)),
-      peer_(std::move(peer)),
-      descriptor_(new Descriptor{asio::posix::stream_descriptor(core_->io, fd)}),
-      since_(Clock::now()) {
+    : core_(std::move(core)), peer_(std::move(peer)), socket_(fd), since_(Clock::now()) {
   if (!core_->tls) return;
   tls_.reset(SSL_new(core_->tls.get()));
   if (!tls_ || SSL_set_fd(tls_.get(), fd) != 1) {
@@ -41,28 +36,45 @@ Transport::Transport(std::shared_ptr<ServerCore> core, int fd, std::string peer)
   SSL_set_accept_state(tls_.get());
 }
 
-Transport::~Transport() = default;
+Transport::~Transport() { core_->readiness->remove(watch_); }
 
 void Transport::start(std::shared_ptr<ClientConnection> user) {
   user_ = std::move(user);
+  watch_ = core_->readiness->add(socket_.get(), weak_from_this());
   shake_hands();
 }
 
-void Transport::wait_for(Want want, void (Transport::*then)()) {
+void Transport::ready(Readiness::Event event) {
+  const auto keep = shared_from_this();
+  if (event.ended) ended_ = true;
+  if (event.readable) readable();
+  if (event.writable) call(for_writable_);
+}
+
+void Transport::readable() {
+  came_ = true;
+  call(for_readable_);
+}
+
+void Transport::call(Waits& waits) {
+  for (const Then then : std::exchange(waits, {})) {
+    if (then == nullptr || !open()) continue;
+    try {
+      (this->*then)();
+    } catch (const std::exception& failure) {
+      log::error("the connection of a client at {} failed: {}", peer_, failure.what());
+      close();
+    }
+  }
+}
+
+// Readiness tells of what comes, not of what is there: what was not read to its end is came_.
+void Transport::wait_for(Want want, Then then) {
   if (!open()) return;
-  using asio::posix::stream_descriptor;
-  const auto kind =
-      want == Want::write ? stream_descriptor::wait_write : stream_descriptor::wait_read;
-  descriptor_->waiter.async_wait(
-      kind, [self = shared_from_this(), then](const std::error_code& error) {
-        if (error || !self->open()) return;
-        try {
-          (self.get()->*then)();
-        } catch (const std::exception& failure) {
-          log::error("the connection of a client at {} failed: {}", self->peer_, failure.what());
-          self->close();
-        }
-      });
+  Waits& waits = want == Want::write ? for_writable_ : for_readable_;
+  *std::find(waits.begin(), waits.end() - 1, nullptr) = then;
+  if (want == Want::write || !came_) return;
+  asio::post(core_->io, [self = shared_from_this()] { self->readable(); });
 }
 
 void Transport::shake_hands() {
@@ -70,6 +82,7 @@ void Transport::shake_hands() {
     ERR_clear_error();
     const int result = SSL_do_handshake(tls_.get());
     const Want want = result == 1 ? Want::nothing : want_of(result);
+    came_ = want != Want::read;
     if (want == Want::end) {
       if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_HTTP_REQUEST) return refuse_plain_http();
       log::debug("a client at {} did not shake hands for TLS", peer_);
@@ -112,6 +125,7 @@ void Transport::wait_to_read() {
 
 void Transport::read_now() {
   Want want = Want::nothing;
+  came_ = false;
   for (int i = 0; i < reads_in_a_row && want == Want::nothing && open(); ++i) {
     if (paused_ && !closing_) break;
     size_t count = 0;
@@ -122,6 +136,7 @@ void Transport::read_now() {
     }
   }
   reading_ = false;
+  if (want == Want::nothing) came_ = true;
   if (want == Want::end) return close();
   if (want == Want::write) {
     reading_ = true;
@@ -141,12 +156,12 @@ Transport::Want Transport::read_some(size_t& count) {
   }
   ssize_t got = 0;
   do {
-    got = ::recv(descriptor_->waiter.native_handle(), buffer.data(), buffer.size(), 0);
+    got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
   } while (got < 0 && errno == EINTR);
   if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? Want::read : Want::end;
   if (got == 0) return Want::end;
   count = static_cast<size_t>(got);
-  return count < buffer.size() ? Want::read : Want::nothing;
+  return count < buffer.size() && !ended_ ? Want::read : Want::nothing;
 }
 
 void Transport::write(std::string first, std::string second) {
@@ -172,6 +187,7 @@ void Transport::flush() {
       return close_soon();
     } else {
       waiting_to_write_ = true;
+      if (want == Want::read) came_ = false;  // OpenSSL has read all
       return wait_for(want, &Transport::on_writable);
     }
   }
@@ -208,7 +224,7 @@ Transport::Want Transport::write_some(size_t& count) {
   message.msg_iovlen = used;
   ssize_t sent = 0;
   do {
-    sent = ::sendmsg(descriptor_->waiter.native_handle(), &message, MSG_NOSIGNAL);
+    sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? Want::write : Want::end;
   count = static_cast<size_t>(sent);
@@ -250,7 +266,7 @@ void Transport::begin_linger() {
     ERR_clear_error();
     SSL_shutdown(tls_.get());
   }
-  ::shutdown(descriptor_->waiter.native_handle(), SHUT_WR);
+  ::shutdown(socket_.get(), SHUT_WR);
 }
 
 void Transport::close_soon() {
@@ -264,10 +280,11 @@ void Transport::close() {
   if (queued_ > 0) {
     // The rest is lost anyway: a reset tells the client so and gives the kernel's buffers back.
     const linger reset{1, 0};
-    ::setsockopt(descriptor_->waiter.native_handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   }
   open_ = false;
-  descriptor_.reset();
+  core_->readiness->remove(watch_);
+  socket_.reset();
   queue_.clear();
   queued_ = 0;
   if (const auto user = std::exchange(user_, nullptr)) user->closed();

@@ -1,6 +1,7 @@
 // The bytes of one accepted connection, plain or TLS: reading, a write queue, an orderly end.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -8,6 +9,8 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/unique_fd.h"
+#include "net/readiness.h"
 #include "net/server_core.h"
 
 struct ssl_st;
@@ -15,13 +18,13 @@ struct ssl_st;
 namespace selfagent {
 
 /// Network thread only, but for queued() and open().
-class Transport : public std::enable_shared_from_this<Transport> {
+class Transport : public Readiness::Watcher, public std::enable_shared_from_this<Transport> {
  public:
   static constexpr size_t low_water = 1u << 20;
 
   /// Takes over the connected, non-blocking socket `fd`.
   Transport(std::shared_ptr<ServerCore> core, int fd, std::string peer);
-  ~Transport();
+  ~Transport() override;
 
   /// Shakes hands if the port speaks TLS, then reads. `user` is kept until the end.
   void start(std::shared_ptr<ClientConnection> user);
@@ -49,13 +52,17 @@ class Transport : public std::enable_shared_from_this<Transport> {
   bool secure() const { return tls_ != nullptr; }
 
  private:
-  struct Descriptor;
   struct TlsDeleter {
     void operator()(ssl_st* tls) const;
   };
   enum class Want { nothing, read, write, end };
+  using Then = void (Transport::*)();
+  using Waits = std::array<Then, 2>;  // one of reading, one of writing
 
-  void wait_for(Want want, void (Transport::*then)());
+  void ready(Readiness::Event event) override;
+  void readable();
+  void call(Waits& waits);
+  void wait_for(Want want, Then then);
   void shake_hands();
   void refuse_plain_http();
   void wait_to_read();
@@ -71,7 +78,12 @@ class Transport : public std::enable_shared_from_this<Transport> {
 
   const std::shared_ptr<ServerCore> core_;
   const std::string peer_;
-  std::unique_ptr<Descriptor> descriptor_;  // null when closed
+  UniqueFd socket_;  // none when closed
+  uint64_t watch_ = 0;
+  Waits for_readable_{};
+  Waits for_writable_{};
+  bool came_ = false;   // there may be something to read of which no event will tell
+  bool ended_ = false;  // the client's end is among what can be read
   std::atomic<bool> open_ = true;
   std::unique_ptr<ssl_st, TlsDeleter> tls_;
   std::shared_ptr<ClientConnection> user_;
