@@ -15,14 +15,22 @@
 
 namespace selfagent::keeper {
 
-/// Default actions for all signals, and none blocked.
-inline void reset_signals() {
-  struct sigaction action{};
-  action.sa_handler = SIG_DFL;
-  for (int number = 1; number < NSIG; ++number) ::sigaction(number, &action, nullptr);
+inline void unblock_signals() {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+/// Default actions for all signals, those that were ignored, too.
+inline void default_signals() {
+  struct sigaction action{};
+  action.sa_handler = SIG_DFL;
+  for (int number = 1; number < NSIG; ++number) ::sigaction(number, &action, nullptr);
+}
+
+inline void reset_signals() {
+  default_signals();
+  unblock_signals();
 }
 
 /// Lets the kernel's out-of-memory killer take this process, and what it starts, before the daemon

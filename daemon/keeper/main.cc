@@ -25,6 +25,7 @@
 
 #include "keeper/child.h"
 #include "keeper/clock.h"
+#include "keeper/exec.h"
 #include "keeper/guest.h"
 #include "keeper/jail.h"
 #include "keeper/log.h"
@@ -556,6 +557,7 @@ int main(int count, char** arguments) {
   if (count > 1 && std::strcmp(arguments[1], "jail") == 0) {
     return jail_main(count - 2, arguments + 2);
   }
+  default_signals();  // for the program: it inherits those that are ignored
   if (count > 1 && std::strcmp(arguments[1], spare_argument) == 0) {
     ::setsid();
     ::prctl(PR_SET_NAME, "selfagent-spare");
