@@ -109,7 +109,7 @@ std::string wait_for_window(const Args& args, ToolContext& context, const Proces
 
 ToolResult run(const Args& args, ToolContext& context) {
   // A new window would take the keyboard from a person.
-  if (context.lease != nullptr) context.lease->require_free();
+  if (context.lease != nullptr) context.lease->require_free(context);
   if (args.wait_ms == 0) {
     return ToolResult::text("started " + name_of(*start(args, context)));
   }

@@ -11,17 +11,12 @@ constexpr size_t most_children = 500;
 
 constexpr const char* accessible = "org.a11y.atspi.Accessible";
 
-struct DropMessage {
-  void operator()(sd_bus_message* message) const { sd_bus_message_unref(message); }
-};
-using Message = std::unique_ptr<sd_bus_message, DropMessage>;
-
-Message call_object(sd_bus* bus, const AccessibleObject& object, const char* interface,
-                    const char* member, const char* types, auto... arguments) {
+OwnedBusMessage call_object(sd_bus* bus, const AccessibleObject& object, const char* interface,
+                            const char* member, const char* types, auto... arguments) {
   sd_bus_message* reply = nullptr;
   const int code = sd_bus_call_method(bus, object.program.c_str(), object.path.c_str(), interface,
                                       member, nullptr, &reply, types, arguments...);
-  return Message(code < 0 ? nullptr : reply);
+  return OwnedBusMessage(code < 0 ? nullptr : reply);
 }
 
 }  // namespace
@@ -50,7 +45,7 @@ std::vector<AccessibleObject> AccessibleBus::programs() {
 
 std::vector<AccessibleObject> AccessibleBus::children(const AccessibleObject& object) {
   std::vector<AccessibleObject> all;
-  const Message reply = call_object(bus_.get(), object, accessible, "GetChildren", "");
+  const OwnedBusMessage reply = call_object(bus_.get(), object, accessible, "GetChildren", "");
   if (!reply || sd_bus_message_enter_container(reply.get(), 'a', "(so)") < 0) return all;
   const char* program = nullptr;
   const char* path = nullptr;
@@ -62,7 +57,7 @@ std::vector<AccessibleObject> AccessibleBus::children(const AccessibleObject& ob
 }
 
 AccessibleStates AccessibleBus::states(const AccessibleObject& object) {
-  const Message reply = call_object(bus_.get(), object, accessible, "GetState", "");
+  const OwnedBusMessage reply = call_object(bus_.get(), object, accessible, "GetState", "");
   uint32_t low = 0;
   uint32_t high = 0;
   if (!reply || sd_bus_message_enter_container(reply.get(), 'a', "u") < 0 ||
@@ -75,22 +70,22 @@ AccessibleStates AccessibleBus::states(const AccessibleObject& object) {
 
 // Get, not GetAll: that ends programs of Qt 5.
 std::string AccessibleBus::name(const AccessibleObject& object) {
-  const Message reply = call_object(bus_.get(), object, "org.freedesktop.DBus.Properties", "Get",
-                                    "ss", accessible, "Name");
+  const OwnedBusMessage reply = call_object(bus_.get(), object, "org.freedesktop.DBus.Properties",
+                                            "Get", "ss", accessible, "Name");
   const char* value = nullptr;
   if (!reply || sd_bus_message_read(reply.get(), "v", "s", &value) <= 0) return "";
   return value;
 }
 
 std::string AccessibleBus::role(const AccessibleObject& object) {
-  const Message reply = call_object(bus_.get(), object, accessible, "GetRoleName", "");
+  const OwnedBusMessage reply = call_object(bus_.get(), object, accessible, "GetRoleName", "");
   const char* value = nullptr;
   if (!reply || sd_bus_message_read(reply.get(), "s", &value) <= 0) return "";
   return value;
 }
 
 std::string AccessibleBus::text(const AccessibleObject& object, int most) {
-  const Message reply =
+  const OwnedBusMessage reply =
       call_object(bus_.get(), object, "org.a11y.atspi.Text", "GetText", "ii", 0, most);
   const char* value = nullptr;
   if (!reply || sd_bus_message_read(reply.get(), "s", &value) <= 0) return "";
@@ -99,7 +94,7 @@ std::string AccessibleBus::text(const AccessibleObject& object, int most) {
 
 std::optional<Rect> AccessibleBus::extents(const AccessibleObject& object) {
   constexpr uint32_t of_the_screen = 0;
-  const Message reply =
+  const OwnedBusMessage reply =
       call_object(bus_.get(), object, "org.a11y.atspi.Component", "GetExtents", "u", of_the_screen);
   Rect area;
   if (!reply || sd_bus_message_read(reply.get(), "(iiii)", &area.x, &area.y, &area.width,
@@ -111,8 +106,9 @@ std::optional<Rect> AccessibleBus::extents(const AccessibleObject& object) {
 
 int AccessibleBus::pid(const AccessibleObject& object) {
   const AccessibleObject bus{"org.freedesktop.DBus", "/org/freedesktop/DBus"};
-  const Message reply = call_object(bus_.get(), bus, "org.freedesktop.DBus",
-                                    "GetConnectionUnixProcessID", "s", object.program.c_str());
+  const OwnedBusMessage reply =
+      call_object(bus_.get(), bus, "org.freedesktop.DBus", "GetConnectionUnixProcessID", "s",
+                  object.program.c_str());
   uint32_t pid = 0;
   if (!reply || sd_bus_message_read(reply.get(), "u", &pid) <= 0) return 0;
   return static_cast<int>(pid);

@@ -1,14 +1,12 @@
 // Asks the objects of programs on the accessibility bus.
 #pragma once
 
-#include <systemd/sd-bus.h>
-
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "a11y/owned_bus.h"
 #include "desktop/geometry.h"
 
 namespace selfagent {
@@ -67,11 +65,7 @@ class AccessibleBus {
   int pid(const AccessibleObject& object);
 
  private:
-  struct Close {
-    void operator()(sd_bus* bus) const { sd_bus_flush_close_unref(bus); }
-  };
-
-  std::unique_ptr<sd_bus, Close> bus_;
+  OwnedBus bus_;
 };
 
 }  // namespace selfagent

@@ -1,10 +1,8 @@
 #include "a11y/session_notifications.h"
 
 #include <poll.h>
-#include <systemd/sd-bus.h>
 
-#include <memory>
-
+#include "a11y/owned_bus.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -20,24 +18,14 @@ constexpr std::chrono::seconds longest_answer{5};
 constexpr const char* notify_calls =
     "type='method_call',interface='org.freedesktop.Notifications',member='Notify'";
 
-struct CloseBus {
-  void operator()(sd_bus* bus) const { sd_bus_flush_close_unref(bus); }
-};
-using Bus = std::unique_ptr<sd_bus, CloseBus>;
-
-struct FreeMessage {
-  void operator()(sd_bus_message* message) const { sd_bus_message_unref(message); }
-};
-using BusMessage = std::unique_ptr<sd_bus_message, FreeMessage>;
-
 void require(int code, const char* what) {
   if (code < 0) throw system_error(what, -code);
 }
 
-Bus become_monitor(const std::string& address, const SessionNotifications::AsOwner& as_owner) {
+OwnedBus become_monitor(const std::string& address, const SessionNotifications::AsOwner& as_owner) {
   sd_bus* opened = nullptr;
   require(sd_bus_new(&opened), "sd_bus_new");
-  Bus bus(opened);
+  OwnedBus bus(opened);
   require(sd_bus_set_address(opened, address.c_str()), "the address of the message bus");
   require(sd_bus_set_bus_client(opened, 1), "the message bus");
   require(sd_bus_set_monitor(opened, 1), "the message bus");
@@ -123,7 +111,7 @@ void SessionNotifications::work(const std::stop_token& stop) {
 // Until the bus goes away or `stop`.
 void SessionNotifications::listen(const std::stop_token& stop) {
   const StopDescriptor stopped(stop);
-  const Bus bus = become_monitor(address_, as_owner_);
+  const OwnedBus bus = become_monitor(address_, as_owner_);
   {
     const std::lock_guard lock(mutex_);
     listening_ = true;
@@ -131,7 +119,7 @@ void SessionNotifications::listen(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     sd_bus_message* received = nullptr;
     const int code = sd_bus_process(bus.get(), &received);
-    const BusMessage message(received);
+    const OwnedBusMessage message(received);
     require(code, "the message bus");
     if (message) {
       Notification heard = read_notify(message.get());

@@ -191,6 +191,16 @@ struct Window {
 
 enum class WindowAction { activate, close, minimize, maximize, restore, move, resize };
 
+/// Notices changes of windows. Belongs to one call; not thread-safe.
+class WindowWatch {
+ public:
+  virtual ~WindowWatch() = default;
+  /// Waits until a window may have come, gone, moved, become active or got another title since this
+  /// watch or the last call of this began. False at `until`. Throws Error(cancelled),
+  /// Error(unavailable).
+  virtual bool wait(Deadline until, const std::stop_token& stop) = 0;
+};
+
 class Windows {
  public:
   virtual ~Windows() = default;
@@ -206,6 +216,8 @@ class Windows {
   /// Waits until windows may have come, gone or changed their order, at most `limit`; may return
   /// without a reason.
   virtual void wait_for_change(milliseconds limit, const std::stop_token& stop) = 0;
+  /// A watch that sees every change after this call began. Throws Error(unavailable).
+  virtual std::unique_ptr<WindowWatch> watch_windows() = 0;
 };
 
 class Clipboard {

@@ -40,8 +40,11 @@ HttpResponse not_full(const Principal& principal, const std::string& what) {
   return denied(403, "the token \"" + principal.name + "\" is " + to_string(principal.profile) +
                          " and opens /mcp, /rpc, /metrics" +
                          (principal.profile == Profile::code ? ", /files" : "") +
-                         " and /ws alone: " + what + " needs a token of the profile full");
+                         (principal.profile == Profile::desktop ? ", /lease" : "") +
+                         " and /ws alone: " + what);
 }
+
+constexpr const char* needs_full = " needs a token of the profile full";
 
 constexpr const char* cookie_attributes = "; HttpOnly; SameSite=Strict; Path=/; Max-Age=";
 constexpr const char* lab_cookie_attributes = "; HttpOnly; SameSite=Strict; Path=/lab/; Max-Age=";
@@ -131,11 +134,14 @@ std::optional<HttpResponse> Auth::refuse_stranger(HttpRequest& request, Access a
     return refuse_unknown(request);
   }
   const Profile profile = request.principal->profile;
-  const bool files = access == Access::files && profile == Profile::code;
-  if (access != Access::tools && profile != Profile::full && !files) {
-    return not_full(*request.principal, "this address");
+  if (access == Access::tools || profile == Profile::full) return std::nullopt;
+  if (access == Access::files && profile == Profile::code) return std::nullopt;
+  if (access == Access::hands) {
+    if (profile == Profile::desktop) return std::nullopt;
+    return not_full(*request.principal,
+                    "holding the mouse and keyboard needs one of the profile desktop-only or full");
   }
-  return std::nullopt;
+  return not_full(*request.principal, std::string("this address") + needs_full);
 }
 
 // Who asks, by the token that was found already or by the cookie.
@@ -161,7 +167,7 @@ std::optional<HttpResponse> Auth::refuse_lab_stranger(HttpRequest& request) {
   recognise(request, "selfagent-lab=", &Known::lab_cookie);
   if (!request.principal) return refuse_unknown(request);
   if (request.principal->profile == Profile::full) return std::nullopt;
-  return not_full(*request.principal, "JupyterLab");
+  return not_full(*request.principal, std::string("JupyterLab") + needs_full);
 }
 
 std::optional<std::string> Auth::issue_lab_ticket(const HttpRequest& request,
@@ -206,7 +212,8 @@ HttpResponse Auth::login(const HttpRequest& request) {
       return wrong_token(request, "this token is wrong: `selfagent token` prints the right one");
     }
     failures_.succeeded(request.peer);
-    if (holder->cookie.empty()) return not_full(*holder->token.principal, "the page");
+    if (holder->cookie.empty())
+      return not_full(*holder->token.principal, std::string("the page") + needs_full);
     cookie = holder->cookie;
   }
   HttpResponse response = HttpResponse::json(200, {{"ok", true}});

@@ -25,6 +25,7 @@ enum class Access {
   open,   ///< Anybody; a GET by any Host: static page files, health.
   tools,  ///< Any token or the cookie; what its holder may call is decided where tools are called.
   files,  ///< A token of the profile full or code-only, the cookie, or for a GET a one-time ticket.
+  hands,  ///< A token of the profile full or desktop-only, or the cookie.
   full,   ///< A token of the profile full, or the cookie.
   ticket,  ///< The same, or a one-time ticket: what a browser opens without headers.
   page,    ///< Like full; a stranger's browser that opens it as a page is sent to the login.

@@ -1,4 +1,5 @@
-// GET /lease says who has the mouse and the keyboard; POST /lease/release gives them back.
+// GET /lease says who has the mouse and the keyboard; POST /lease/take holds them over several
+// actions, POST /lease/release gives them back.
 #pragma once
 
 #include "net/router.h"

@@ -18,9 +18,7 @@
 namespace selfagent {
 namespace {
 
-// How late a title is noticed that changed without anything being drawn.
-constexpr milliseconds look_again{250};
-// Between two looks at a screen that never rests.
+// Between two looks at windows that never rest.
 constexpr milliseconds least_pause{20};
 // Text is looked for when the drawing has paused, but at the latest after this.
 constexpr milliseconds text_quiet{80};
@@ -56,14 +54,6 @@ std::string window_list(const std::vector<Window>& windows) {
   return text;
 }
 
-/// Waits for the next drawing, and a little longer while the screen never rests.
-void wait_for_drawing(ToolContext& context, ScreenWatch& watch, Rect area, milliseconds limit) {
-  watch.drawn_in(area, limit, context.stop);
-  if (!sleep_until(Deadline::after(std::min(least_pause, limit)), context.stop)) {
-    throw_cancelled("the screen to change");
-  }
-}
-
 /// The started program with this number, the newest of several; null for any other.
 ProcessPtr started_process(const ToolContext& context, pid_t pid) {
   if (context.processes == nullptr) return nullptr;
@@ -89,9 +79,9 @@ Waited wait_settled(ToolContext& context, milliseconds quiet, Deadline deadline)
 
 Waited wait_window(ToolContext& context, const LinePattern& title, bool gone, bool active_only,
                    Deadline deadline) {
-  const auto watch = context.desktop.screen().watch(Repainting::counted);
-  const Rect area = whole_screen(context);
+  const auto watch = context.desktop.windows().watch_windows();
   while (true) {
+    const Deadline next_look = Deadline::after(least_pause);
     const std::vector<Window> windows = context.desktop.windows().list();
     const auto match = std::find_if(windows.begin(), windows.end(), [&](const Window& window) {
       return (window.active || !active_only) && title.matches(window.title);
@@ -106,7 +96,8 @@ Waited wait_window(ToolContext& context, const LinePattern& title, bool gone, bo
       return {false, gone ? "the window " + window_name(*match) + " is still there"
                           : window_list(windows)};
     }
-    wait_for_drawing(context, *watch, area, std::min(look_again, deadline.left()));
+    watch->wait(deadline, context.stop);
+    if (!sleep_until(next_look.sooner(deadline), context.stop)) throw_cancelled("a window");
   }
 }
 

@@ -1,8 +1,7 @@
 // Waits for one thing to become true on the desktop.
 //
-// Nothing is asked again and again: the screen's damage, the end of a process and the request to
-// stop are what wakes a wait up. A title that changes without anything being drawn (its window is
-// minimized, or there is no window manager) is noticed a quarter of a second late.
+// Nothing is asked again and again: the screen's damage, the events of windows, the end of a
+// process and the request to stop are what wakes a wait up.
 #pragma once
 
 #include <sys/types.h>

@@ -19,8 +19,10 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "base/wait.h"
+#include "x11/client_list.h"
 #include "x11/connection.h"
 #include "x11/properties.h"
+#include "x11/window_watch.h"
 
 namespace selfagent {
 namespace {
@@ -29,8 +31,6 @@ namespace {
 constexpr milliseconds look_again{20};
 
 enum AtomIndex {
-  net_client_list_stacking,
-  net_client_list,
   net_active_window,
   net_wm_name,
   net_wm_pid,
@@ -44,15 +44,12 @@ enum AtomIndex {
   net_close_window,
   net_moveresize_window,
   net_frame_extents,
-  net_supporting_wm_check,
   wm_protocols,
   wm_delete_window,
   atom_count
 };
 
 constexpr std::array<const char*, atom_count> atom_names = {
-    "_NET_CLIENT_LIST_STACKING",
-    "_NET_CLIENT_LIST",
     "_NET_ACTIVE_WINDOW",
     "_NET_WM_NAME",
     "_NET_WM_PID",
@@ -66,7 +63,6 @@ constexpr std::array<const char*, atom_count> atom_names = {
     "_NET_CLOSE_WINDOW",
     "_NET_MOVERESIZE_WINDOW",
     "_NET_FRAME_EXTENTS",
-    "_NET_SUPPORTING_WM_CHECK",
     "WM_PROTOCOLS",
     "WM_DELETE_WINDOW",
 };
@@ -97,7 +93,7 @@ class X11Windows : public Windows {
     drain(use);
     std::vector<Window> windows;
     const ::Window active = active_id(use);
-    for (const ::Window id : ids(use)) {
+    for (const ::Window id : list_.ids(use)) {
       if (auto window = read(use, id, active)) windows.push_back(std::move(*window));
     }
     use.check();
@@ -138,10 +134,15 @@ class X11Windows : public Windows {
     poll_until(fd, POLLIN, Deadline::after(std::min(limit, look_again)), stop_descriptor);
   }
 
+  std::unique_ptr<WindowWatch> watch_windows() override {
+    return watch_windows_of(connection_.name());
+  }
+
  private:
   void prepare(Display* display) {
     auto names = atom_names;
     XInternAtoms(display, const_cast<char**>(names.data()), atom_count, False, atoms_.data());
+    list_.prepare(display);
     XSelectInput(display, DefaultRootWindow(display), PropertyChangeMask | SubstructureNotifyMask);
     sync_and_take_error(display);
   }
@@ -158,47 +159,15 @@ class X11Windows : public Windows {
     return some;
   }
 
-  bool has_manager(const Connection::Use& use) const {
-    return read_numbers(use.display(), use.root(), atoms_[net_supporting_wm_check]).has_value();
-  }
-
-  std::vector<::Window> ids(const Connection::Use& use) const {
-    if (has_manager(use)) {
-      auto listed = read_numbers(use.display(), use.root(), atoms_[net_client_list_stacking]);
-      if (!listed) listed = read_numbers(use.display(), use.root(), atoms_[net_client_list]);
-      if (listed) return {listed->begin(), listed->end()};
-    }
-    return mapped_children(use);
-  }
-
-  static std::vector<::Window> mapped_children(const Connection::Use& use) {
-    ::Window root = 0;
-    ::Window parent = 0;
-    ::Window* children = nullptr;
-    unsigned count = 0;
-    std::vector<::Window> out;
-    if (XQueryTree(use.display(), use.root(), &root, &parent, &children, &count) == 0) return out;
-    for (unsigned i = 0; i < count; ++i) {
-      XWindowAttributes attributes{};
-      if (XGetWindowAttributes(use.display(), children[i], &attributes) != 0 &&
-          attributes.map_state == IsViewable && attributes.override_redirect == False &&
-          attributes.c_class == InputOutput) {
-        out.push_back(children[i]);
-      }
-    }
-    if (children != nullptr) XFree(children);
-    return out;
-  }
-
   ::Window active_id(const Connection::Use& use) const {
-    if (has_manager(use)) {
+    if (list_.has_manager(use)) {
       const auto active = read_numbers(use.display(), use.root(), atoms_[net_active_window]);
       return active && !active->empty() ? active->front() : 0;
     }
     ::Window focus = 0;
     int revert = 0;
     XGetInputFocus(use.display(), &focus, &revert);
-    const auto tops = mapped_children(use);
+    const auto tops = ClientList::mapped_children(use);
     while (focus > 1) {  // 0 is none, 1 is PointerRoot
       if (std::find(tops.begin(), tops.end(), focus) != tops.end()) return focus;
       ::Window root = 0;
@@ -271,7 +240,7 @@ class X11Windows : public Windows {
 
   void send(const Window& window, WindowAction action, Rect to) {
     const Connection::Use use(connection_);
-    if (has_manager(use)) {
+    if (list_.has_manager(use)) {
       ask_manager(use, window, action, to);
     } else {
       change_directly(use, window, action, to);
@@ -383,7 +352,7 @@ class X11Windows : public Windows {
     const Connection::Use use(connection_);
     drain(use);
     const ::Window active = active_id(use);
-    const auto listed = ids(use);
+    const auto listed = list_.ids(use);
     const bool exists = std::find(listed.begin(), listed.end(), before.id) != listed.end();
     if (action == WindowAction::close) return !exists;
     const auto now = read(use, before.id, active);
@@ -438,7 +407,8 @@ class X11Windows : public Windows {
   }
 
   std::array<Atom, atom_count> atoms_{};
-  Connection connection_;  // last: its preparation writes atoms_
+  ClientList list_;
+  Connection connection_;  // last: its preparation writes the two above
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // A desktop without a display: it remembers what was done to it and shows what the test says.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -42,6 +43,8 @@ class FakeDesktop : public Desktop,
   std::vector<std::string> done;  ///< One line for each call, e.g. "click 1,2 left 1".
   Settled settled;                ///< What the next watch answers.
   std::vector<Window> window_list;
+  /// What a watch of windows answers, called when it is waited for.
+  std::function<bool()> next_window_change = [] { return false; };
   std::string clip;
   std::string clip_image;
   Size screen_size{200, 100};
@@ -131,6 +134,14 @@ class FakeDesktop : public Desktop,
     done.push_back("apply " + std::to_string(id) + " " + std::to_string(static_cast<int>(action)));
   }
   void wait_for_change(milliseconds, const std::stop_token&) override {}
+  std::unique_ptr<WindowWatch> watch_windows() override {
+    struct Told : WindowWatch {
+      explicit Told(std::function<bool()>& next) : next_change(next) {}
+      bool wait(Deadline, const std::stop_token&) override { return next_change(); }
+      std::function<bool()>& next_change;
+    };
+    return std::make_unique<Told>(next_window_change);
+  }
 
   std::string text(const std::stop_token&) override { return clip; }
   void set_text(const std::string& text) override { clip = text; }

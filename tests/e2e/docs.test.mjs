@@ -35,3 +35,22 @@ test("every json block of docs/protocol.md is JSON, line by line", () => {
   assert.ok(lines.length >= 5);
   for (const line of lines) JSON.parse(line.replaceAll("{…}", "{}"));
 });
+
+/** The names of the tests in a file of Catch2, of node:test or of checks in bash. */
+function testsIn(file) {
+  const text = readFileSync(join(checkout, file), "utf8");
+  if (file.endsWith(".cc")) {
+    return [...text.matchAll(/^TEST_CASE(?:_METHOD)?\((?:\w+,)?\s*((?:"(?:[^"\\]|\\.)*"[\s,]*)+)/gm)].map(([, names]) => names.match(/"((?:[^"\\]|\\.)*)"/)[1]);
+  }
+  if (file.endsWith(".mjs")) return [...text.matchAll(/\btest\(\s*(?:"([^"]+)"|`([^`]+)`)/g)].map(([, plain, template]) => plain ?? template);
+  return [...text.matchAll(/^check "([^"]+)"/gm)].map(([, name]) => name);
+}
+
+test("every test that docs/testing.md names exists", () => {
+  const table = readFileSync(join(checkout, "docs/testing.md"), "utf8");
+  const named = [...table.matchAll(/`(tests\/[^`]+)`: (.*?)(?=<br>| \|$)/gm)].map(([, file, name]) => ({ file, name }));
+  const rows = table.split("\n").filter((line) => /^\| (?!what must not happen)[^-]/.test(line));
+  assert.ok(rows.length >= 45, `${rows.length} rows`);
+  for (const row of rows) assert.match(row, /`tests\/[^`]+`: /);
+  assert.deepEqual(named.filter(({ file, name }) => !testsIn(file).includes(name)), []);
+});

@@ -4,9 +4,10 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
 import { Daemon, desktopBrowser, noBrowser, pngSize, put, test, textOf, until, useBox, within } from "./harness.mjs";
+import { bearer, call, prepareTokens, startSession, tokens } from "./wire.mjs";
 
 const idleSeconds = 5; // a busy machine may keep the person from moving the mouse for a while
-const box = useBox({ args: ["--lease-idle", String(idleSeconds)] });
+const box = useBox({ args: ["--lease-idle", String(idleSeconds)], prepare: prepareTokens });
 const tool = (name, params) => box.daemon.tool(name, params);
 const failing = async (name, params, daemon = box.daemon) => {
   const answer = await daemon.rpc(name, params);
@@ -50,12 +51,13 @@ class Viewer {
 
 const lease = async () => (await box.daemon.get("/lease")).body;
 
+const inputs = {
+  click: { x: 5, y: 5 }, move: { x: 5, y: 5 }, drag: { path: [[5, 5], [50, 50]] }, scroll: { x: 5, y: 5, dy: 1 }, type: { text: "a" },
+  key: { keys: "a" }, mouse_button: { button: "left", state: "down" }, clipboard: { text: "x" }, launch: { command: "xterm" },
+  window: { id: "0x1", action: "activate" },
+};
+
 describe("a person on the live view", () => {
-  const inputs = {
-    click: { x: 5, y: 5 }, move: { x: 5, y: 5 }, drag: { path: [[5, 5], [50, 50]] }, scroll: { x: 5, y: 5, dy: 1 }, type: { text: "a" },
-    key: { keys: "a" }, mouse_button: { button: "left", state: "down" }, clipboard: { text: "x" }, launch: { command: "xterm" },
-    window: { id: "0x1", action: "activate" },
-  };
   const noInput = ["shell", "write_file", "edit_file", "move_file", "delete_file", "run_code", "process_start", "process_write", "process_signal", "call_result"];
 
   test("the list of input tools is complete", async () => {
@@ -131,6 +133,96 @@ describe("a person on the live view", () => {
   });
 });
 
+describe("a client that takes the input", () => {
+  const ask = (path, token, body = {}) => box.daemon.post(path, body, { headers: bearer(token) });
+  const take = (token, body) => ask("/lease/take", token, body);
+  const release = (token) => ask("/lease/release", token);
+  const as = async (token, name, params) => (await box.daemon.post("/rpc", call(1, name, params), { headers: bearer(token) })).body.result;
+  const at = { x: 20, y: 30 };
+
+  test("holds it over several actions on every door; the agent and other clients are refused", async () => {
+    const { status, body } = await take(tokens.desktop, { name: "nightly run", for_ms: 600_000 });
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual([body.holder, body.name, body.token], ["client", "nightly run", "hand"]);
+    const socket = await box.daemon.webSocket("/ws", { headers: bearer(tokens.desktop) });
+    try {
+      assert.ok(!(await as(tokens.desktop, "move", at)).isError);
+      assert.ok(!(await socket.request(1, "move", at)).result.isError);
+      const session = await startSession(box.daemon, { headers: bearer(tokens.desktop) });
+      const mcp = await box.daemon.post("/mcp", call(2, "tools/call", { name: "move", arguments: at }), { headers: { ...session, Accept: "application/json" } });
+      assert.ok(!mcp.body.result.isError, JSON.stringify(mcp.body));
+
+      const reason = /nothing was done: the client "nightly run", token "hand", has held the mouse and keyboard for .*screenshot/;
+      for (const [name, params] of Object.entries(inputs)) assert.match(await failing(name, params), reason, name);
+      const chat = await box.daemon.post("/api/chat", { prompt: "/click 100 200" });
+      assert.match((await box.daemon.get(`/status/${chat.body.job_id}`)).body.error, reason);
+      assert.match(await tool("screen_info"), /mouse and keyboard: the client "nightly run"/);
+      const { holder, name, token, held_ms, idle_ms, returns_in_ms } = await lease();
+      assert.deepEqual([holder, name, token], ["client", "nightly run", "hand"]);
+      assert.ok(held_ms >= idle_ms && returns_in_ms > 0 && returns_in_ms <= 60_000, `${held_ms} ${idle_ms} ${returns_in_ms}`);
+
+      for (const answer of [await take(tokens.owner), await release(tokens.owner)]) {
+        assert.equal(answer.status, 409, JSON.stringify(answer.body));
+        assert.match(answer.body.error.message, /the client "nightly run", token "hand", has held/);
+      }
+      assert.deepEqual((await release(tokens.desktop)).body, { holder: null, released: true });
+      assert.ok(!(await as(tokens.owner, "move", at)).isError);
+    } finally {
+      await socket.close();
+      await release(tokens.desktop);
+    }
+  });
+
+  test("loses it to a person at once, and is told so", async () => {
+    const viewer = await Viewer.open();
+    try {
+      assert.equal((await take(tokens.desktop)).body.name, "hand");
+      viewer.move(320, 200);
+      await until("the person has it", async () => (await lease()).holder === "person");
+      assert.equal((await take(tokens.desktop)).status, 409);
+      assert.equal((await release(tokens.desktop)).status, 403);
+      const answer = await until("the client is told", async () => as(tokens.desktop, "move", at));
+      assert.equal(answer.isError, true);
+      assert.match(textOf(answer), /nothing was done: a person .*ended your hold of them: POST \/lease\/take again/);
+      assert.equal((await release(tokens.owner)).status, 200);
+      assert.ok(!(await as(tokens.desktop, "move", at)).isError);
+    } finally {
+      viewer.close();
+      await release(tokens.owner);
+    }
+  });
+
+  test("has it no longer than it asked for, and may only ask for what there is", async () => {
+    try {
+      assert.equal((await take(tokens.second, { for_ms: 1 })).status, 200);
+      await until("it is over", async () => (await lease()).holder === null);
+      for (const [body, reason] of [
+        [{ for_ms: 0 }, /"for_ms" is 0: send a whole number from 1 to 600000/], [{ for_ms: 600_001 }, /600001/], [{ for_ms: 1.5 }, /1\.5/],
+        [{ for_ms: "1" }, /for_ms/], [{ name: 'a "b"' }, /"name" has 5 bytes: send at most 80, without quotes/], [{ name: "x".repeat(81) }, /81 bytes/],
+        [{ name: 1 }, /"name" must be a string/], [{ until: 1 }, /unknown member "until".*for_ms, name/], [[], /must be a JSON object/],
+      ]) {
+        const answer = await take(tokens.second, body);
+        assert.equal(answer.status, 400, JSON.stringify(body));
+        assert.match(answer.body.error.message, reason);
+      }
+      assert.deepEqual(await lease(), { holder: null });
+    } finally {
+      await release(tokens.second);
+    }
+  });
+
+  test("is somebody whose token may use the hands", async () => {
+    for (const token of [tokens.look, tokens.code]) {
+      for (const path of ["/lease/take", "/lease/release"]) {
+        const { status, body } = await ask(path, token);
+        assert.equal(status, 403);
+        assert.match(body.error.message, /(look|code)-only .* needs one of the profile desktop-only or full/);
+      }
+    }
+    assert.equal((await fetch(`${box.daemon.url}/lease/take`, { method: "POST" })).status, 401);
+  });
+});
+
 describe("in a browser", { skip: noBrowser }, () => {
   let browser;
   let page;
@@ -193,6 +285,19 @@ describe("in a browser", { skip: noBrowser }, () => {
     assert.deepEqual(await other.stop("SIGTERM"), { code: 0, signal: null });
     await holding;
     await until("both are up", async () => (await seen("keyup")).some(({ key }) => key === "Shift") && (await seen("mouseup")).length === 2, 20_000);
+  });
+
+  test("a button that another keeps down is let go when a client takes the input", async () => {
+    await show("");
+    await tool("move", { x: 300, y: 300 });
+    await tool("mouse_button", { button: "left", state: "down" });
+    await until("it is down", async () => (await seen("mousedown")).length === 1);
+    try {
+      assert.equal((await box.daemon.post("/lease/take", {}, { headers: bearer(tokens.desktop) })).status, 200);
+      await until("it is up", async () => (await seen("mouseup")).length === 1, 8_000); // before its time
+    } finally {
+      await box.daemon.post("/lease/release", {}, { headers: bearer(tokens.desktop) });
+    }
   });
 
   test("a drag and a text of two clients do not mix", async () => {

@@ -1,13 +1,11 @@
 // The page in a real browser, with the real daemon and the live desktop.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before } from "node:test";
-import { chromium } from "playwright-core";
 import { notesModel } from "./model.mjs";
-import { chromiumArgs, chromiumPath, noBrowser, screen, test, until, useBox } from "./harness.mjs";
+import { screen, until, useBox } from "./harness.mjs";
+import { shoot, usePages } from "./page_harness.mjs";
 
-const skip = noBrowser;
 const box = useBox({
   prepare: async (own) => {
     own.model = await notesModel();
@@ -15,44 +13,7 @@ const box = useBox({
   },
 });
 
-let browser;
-before(async () => {
-  if (!skip) browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
-});
-after(() => browser?.close());
-
-/** Opens the page in a fresh browser profile; script errors and refusals of the security policy fail the test. */
-function pageTest(name, body, { viewport = { width: 1280, height: 800 }, colorScheme = "light" } = {}) {
-  test(name, { skip, timeout: 180_000 }, async () => {
-    const context = await browser.newContext({ viewport, colorScheme });
-    const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
-    const faults = [];
-    page.on("pageerror", (error) => faults.push(error.message));
-    page.on("console", (message) => {
-      if (/Content Security Policy/i.test(message.text())) faults.push(message.text());
-    });
-    try {
-      await page.goto(box.daemon.loginUrl);
-      await page.locator("#app").waitFor();
-      await body(page);
-      assert.deepEqual(faults, []);
-    } catch (error) {
-      await shoot(page, `failed ${name}`);
-      throw error;
-    } finally {
-      await context.close();
-    }
-  });
-}
-
-/** Leaves a picture in $SELFAGENT_SHOTS. */
-async function shoot(page, name) {
-  const folder = process.env.SELFAGENT_SHOTS;
-  if (!folder) return;
-  mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name.replace(/[^a-z0-9]+/gi, "-").toLowerCase()}.png`) }).catch(() => {});
-}
+const pageTest = usePages(box);
 
 const desktop = (page) => page.locator("#desktop-screen canvas");
 const live = (page) => page.locator('#desktop-status[data-state="good"]').waitFor();

@@ -215,6 +215,15 @@ describe("profiles", () => {
         assert.equal((await send(method, path, { ...json, ...bearer(token) }, body)).status, full, `${method} ${path} with ${token}`);
       }
     }
+    for (const [method, path] of [["GET", "/lease"], ["POST", "/lease/take"], ["POST", "/lease/release"]]) {
+      const ask = (token) => send(method, path, { ...json, ...bearer(token) }, method === "POST" ? "{}" : undefined);
+      for (const token of [look, code]) {
+        const answer = await ask(token);
+        assert.equal(answer.status, 403, `${method} ${path} with ${token}`);
+        assert.match(answer.text, /(look|code)-only.*needs one of the profile desktop-only or full/);
+      }
+      assert.equal((await ask(desktop)).status, 200, `${method} ${path}`);
+    }
     for (const token of [look, desktop, code, second, owner]) {
       for (const path of ["/mcp", "/rpc"]) assert.equal((await send("POST", path, { ...json, ...bearer(token) }, ping)).status, 200, path);
       for (const path of ["/ws", "/mcp"]) assert.equal((await send("GET", path, { ...upgrade, ...bearer(token) })).status, 101, path);

@@ -1,60 +1,20 @@
 // The terminals of the page in a real browser, with the real daemon.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { after, before } from "node:test";
-import { chromium } from "playwright-core";
-import { chromiumArgs, chromiumPath, noBrowser, test, until, useBox } from "./harness.mjs";
+import { until, useBox } from "./harness.mjs";
+import { shoot, usePages } from "./page_harness.mjs";
 
-const skip = noBrowser;
 const box = useBox({ windowManager: false });
-
-let browser;
-before(async () => {
-  if (!skip) browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
-});
-after(() => browser?.close());
-
-/** Opens the page in a fresh browser profile; script errors and refusals of the security policy fail the test. */
-function pageTest(name, body, { viewport = { width: 1280, height: 800 }, colorScheme = "light" } = {}) {
-  test(name, { skip, timeout: 180_000 }, async () => {
-    const context = await browser.newContext({ viewport, colorScheme });
-    const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
-    const faults = [];
-    const requests = [];
-    page.on("pageerror", (error) => faults.push(error.message));
-    page.on("request", (request) => requests.push(new URL(request.url()).pathname));
-    page.on("console", (message) => {
-      if (/Content Security Policy/i.test(message.text())) faults.push(message.text());
-    });
-    try {
-      await page.goto(box.daemon.loginUrl);
-      await page.locator("#app").waitFor();
-      await body(page, { requests, context });
-      assert.deepEqual(faults, []);
-    } catch (error) {
-      await shoot(page, `failed ${name}`);
-      throw error;
-    } finally {
-      await context.close();
-      for (const { id, state } of await listed()) {
-        if (state === "running") await box.daemon.fetch(`/api/terminals/${id}`, { method: "DELETE" });
-      }
-      await until("nothing is left for the next test", async () => (await listed()).every(({ state }) => state === "ended" || state === "lost"));
-    }
-  });
-}
 
 const listed = async () => (await box.daemon.get("/api/terminals")).body.terminals;
 
-/** Leaves a picture in $SELFAGENT_SHOTS. */
-async function shoot(page, name) {
-  const folder = process.env.SELFAGENT_SHOTS;
-  if (!folder) return;
-  mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name.replace(/[^a-z0-9]+/gi, "-").toLowerCase()}.png`) }).catch(() => {});
-}
+const pageTest = usePages(box, {
+  cleanUp: async () => {
+    for (const { id, state } of await listed()) {
+      if (state === "running") await box.daemon.fetch(`/api/terminals/${id}`, { method: "DELETE" });
+    }
+    await until("nothing is left for the next test", async () => (await listed()).every(({ state }) => state === "ended" || state === "lost"));
+  },
+});
 
 const visible = ".terminal-view:not([hidden])";
 const screenText = (page) => page.locator(`${visible} .xterm-rows`).innerText().then((text) => text.replaceAll("\u00a0", " "));

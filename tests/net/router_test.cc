@@ -30,6 +30,10 @@ Auth::Settings settings() {
   made.token = "0123456789abcdef";
   made.others.push_back({sha256_hex("look-look-look-look"),
                          std::make_shared<Principal>(Principal{"eye", Profile::look, {}})});
+  made.others.push_back({sha256_hex("hand-hand-hand-hand"),
+                         std::make_shared<Principal>(Principal{"hand", Profile::desktop, {}})});
+  made.others.push_back({sha256_hex("code-code-code-code"),
+                         std::make_shared<Principal>(Principal{"coder", Profile::code, {}})});
   return made;
 }
 
@@ -47,6 +51,7 @@ class Served {
     router.add("GET", "/mcp", Access::tools, ok);
     router.add("DELETE", "/mcp", Access::tools, ok);
     router.add("GET", "/jobs", Access::full, ok);
+    router.add("GET", "/lease", Access::hands, ok);
     router.add("POST", "/schedule", Access::full, ok);
     router.add("POST", "/cancel/{id}", Access::full, ok, Body::optional_json);
     router.add("GET", "/download/{id}", Access::ticket, ok);
@@ -113,6 +118,21 @@ TEST_CASE("which door opens to whom") {
           look_only);
     CHECK(served.send(method, path, {{"content-type", type}, {"authorization", owner}}) == full);
   }
+}
+
+TEST_CASE("what is about the mouse and keyboard is for tokens that may use them") {
+  Served served;
+  const auto status = [&](const std::string& token) {
+    return served.send("GET", "/lease", {{"authorization", "Bearer " + token}});
+  };
+  CHECK(status("hand-hand-hand-hand") == 200);
+  CHECK(served.send("GET", "/lease", {{"authorization", owner}}) == 200);
+  CHECK(served.send("GET", "/lease") == 401);
+  CHECK(status("look-look-look-look") == 403);
+  CHECK_THAT(served.last->answer.body, ContainsSubstring("desktop-only or full"));
+  CHECK(status("code-code-code-code") == 403);
+  CHECK(served.send("GET", "/jobs", {{"authorization", "Bearer hand-hand-hand-hand"}}) == 403);
+  CHECK_THAT(served.last->answer.body, ContainsSubstring("needs a token of the profile full"));
 }
 
 TEST_CASE("handlers know who asks") {

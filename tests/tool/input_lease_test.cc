@@ -66,7 +66,7 @@ TEST_CASE_METHOD(TwoClients, "while a person has the input an action is refused 
 TEST_CASE_METHOD(TwoClients, "a person who does nothing for a while no longer has the input") {
   InputLease brief(milliseconds(0));
   brief.person_acts("viewer 1");
-  CHECK_NOTHROW(brief.require_free());
+  CHECK_NOTHROW(brief.require_free(context(&ann)));
   CHECK(brief.state() == Json{{"holder", nullptr}});
 }
 
@@ -141,6 +141,138 @@ TEST_CASE_METHOD(TwoClients,
     throw Error(ErrorCode::cancelled, "cancelled");
   }));
   CHECK_THAT(refusal, ContainsSubstring("nothing was done: a person"));
+}
+
+constexpr auto no_limit = std::nullopt;
+
+TEST_CASE_METHOD(TwoClients,
+                 "a client holds the input over several actions, all others are refused") {
+  lease.take(ann, "nightly run", no_limit);
+  const Json state = lease.state();
+  CHECK(state["holder"] == "client");
+  CHECK(state["name"] == "nightly run");
+  CHECK(state["token"] == "ann");
+  CHECK(state["returns_in_ms"] > 30'000);
+  int acted = 0;
+  ToolContext own = context(&ann);
+  for (int i = 0; i < 3; ++i) with_input(own, [&] { ++acted; });
+  CHECK(acted == 3);
+  const Principal* const others[] = {&bob, nullptr};
+  for (const Principal* other : others) {
+    ToolContext call = context(other);
+    CHECK_THROWS_WITH(with_input(call, [&] { ++acted; }),
+                      ContainsSubstring("nothing was done: the client \"nightly run\", token "
+                                        "\"ann\", has held the mouse and keyboard for") &&
+                          ContainsSubstring("screenshot"));
+    CHECK_THROWS(lease.require_free(call));
+  }
+  CHECK(acted == 3);
+  CHECK_THAT(lease.describe(), ContainsSubstring("nightly run"));
+  CHECK_NOTHROW(lease.require_free(own));
+
+  CHECK(lease.give_back(ann));
+  CHECK_FALSE(lease.give_back(ann));
+  ToolContext other = context(&bob);
+  with_input(other, [&] { ++acted; });
+  CHECK(acted == 4);
+}
+
+TEST_CASE_METHOD(TwoClients, "nobody takes or gives back what another token holds") {
+  lease.take(ann, "", no_limit);
+  CHECK(lease.state()["name"] == "ann");
+  CHECK_THROWS_WITH(lease.take(bob, "", no_limit), ContainsSubstring("token \"ann\""));
+  CHECK_THROWS_WITH(lease.give_back(bob), ContainsSubstring("only that token"));
+  CHECK_FALSE(lease.release());  // nor who writes to the agent
+  CHECK(lease.state()["token"] == "ann");
+  lease.take(ann, "again", no_limit);
+  CHECK(lease.state()["name"] == "again");
+}
+
+TEST_CASE_METHOD(TwoClients,
+                 "a hold ends when its time is over, and when nothing is done with it") {
+  lease.take(ann, "", milliseconds(0));
+  CHECK(lease.state() == Json{{"holder", nullptr}});
+  CHECK_NOTHROW(lease.require_free(context(&bob)));
+  InputLease brief(for_ever, milliseconds(0));
+  brief.take(ann, "", no_limit);
+  CHECK(brief.state() == Json{{"holder", nullptr}});
+  ToolContext own = context(&ann);
+  own.lease = &brief;
+  with_input(own, [&] { CHECK(brief.state()["token"] == "ann"); });  // in use, so it is not idle
+  CHECK(brief.state() == Json{{"holder", nullptr}});
+}
+
+TEST_CASE_METHOD(TwoClients, "a person ends a client's hold, and the client is told once") {
+  lease.take(ann, "", no_limit);
+  lease.person_acts("viewer 1");
+  CHECK(lease.state()["holder"] == "person");
+  CHECK_THROWS_WITH(lease.take(ann, "", no_limit), ContainsSubstring("a person has been using"));
+  ToolContext own = context(&ann);
+  SECTION("while the person has the input") {
+    CHECK_THROWS_WITH(
+        with_input(own, [] { FAIL("it ran"); }),
+        ContainsSubstring("a person has been using") && ContainsSubstring("ended your hold"));
+    CHECK(lease.release());
+  }
+  SECTION("after the person gave it back") {
+    CHECK(lease.release());
+    CHECK_NOTHROW(lease.require_free(context(&bob)));
+    CHECK_THROWS_WITH(with_input(own, [] { FAIL("it ran"); }),
+                      ContainsSubstring("a person took") && ContainsSubstring("ended your hold") &&
+                          ContainsSubstring("given back"));
+  }
+  CHECK(lease.state() == Json{{"holder", nullptr}});
+  bool ran = false;
+  with_input(own, [&] { ran = true; });
+  CHECK(ran);
+}
+
+TEST_CASE_METHOD(TwoClients, "a small token does not hand back what a person has") {
+  const Principal hand{"hand", Profile::desktop, {}};
+  CHECK_FALSE(lease.give_back(hand));
+  lease.person_acts("viewer 1");
+  CHECK_THROWS_WITH(lease.give_back(hand), ContainsSubstring("profile full"));
+  CHECK(lease.give_back(ann));
+}
+
+TEST_CASE_METHOD(TwoClients,
+                 "what others keep down is let go when a client begins to hold the input") {
+  int let_go = 0;
+  lease.on_taken([&] { ++let_go; });
+  lease.take(ann, "", no_limit);
+  lease.take(ann, "", no_limit);
+  CHECK(let_go == 1);
+  lease.give_back(ann);
+  ToolContext other = context(&bob);
+  with_input(other, [&] {
+    lease.take(ann, "", no_limit);
+    CHECK(let_go == 1);  // bob's action goes on to its end
+    CHECK_FALSE(other.stop.stop_requested());
+  });
+  CHECK(let_go == 2);
+  CHECK_THROWS_WITH(with_input(other, [] { FAIL("it ran"); }), ContainsSubstring("\"ann\""));
+}
+
+TEST_CASE_METHOD(TwoClients, "who waits for a turn is refused when another token takes the input") {
+  std::atomic<bool> begun = false;
+  std::string refusal;
+  std::jthread waiting;
+  ToolContext call = context(&ann);
+  with_input(call, [&] {
+    waiting = std::jthread([&] {
+      ToolContext other = context(&bob);
+      begun = true;
+      try {
+        with_input(other, [] {});
+      } catch (const Error& error) {
+        refusal = error.what();
+      }
+    });
+    while (!begun) std::this_thread::yield();
+    lease.take(ann, "", no_limit);
+    waiting.join();
+  });
+  CHECK_THAT(refusal, ContainsSubstring("nothing was done: the client token \"ann\""));
 }
 
 }  // namespace

@@ -72,6 +72,16 @@ TEST_CASE_METHOD(Waits, "a window that is to go is waited for") {
   CHECK(waited.seen == "the window \"Save As\" (0x11) is still there");
 }
 
+TEST_CASE_METHOD(Waits, "a window is looked for when the windows changed, drawn or not") {
+  int changes = 0;
+  desktop.next_window_change = [&] {
+    if (++changes == 3) desktop.window_list[0].title = "Opened";
+    return true;
+  };
+  CHECK(wait_window(context, LinePattern("window", "^Opened"), false, false, later).met);
+  CHECK(changes == 3);
+}
+
 TEST_CASE_METHOD(Waits, "a cancelled wait for a window ends") {
   stop.request_stop();
   CHECK_THROWS_WITH(wait_window(context, LinePattern("window", "Open"), false, false, later),

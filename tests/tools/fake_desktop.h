@@ -63,6 +63,12 @@ class FakeDesktop final : public Desktop,
   void apply(uint64_t, WindowAction, Rect, milliseconds, const std::stop_token&) override {}
 
   void wait_for_change(milliseconds, const std::stop_token&) override {}
+  std::unique_ptr<WindowWatch> watch_windows() override {
+    struct NothingHappens : WindowWatch {
+      bool wait(Deadline, const std::stop_token&) override { return false; }
+    };
+    return std::make_unique<NothingHappens>();
+  }
 
   std::string text(const std::stop_token&) override { return clipboard_; }
   void set_text(const std::string& text) override { clipboard_ = text; }

@@ -1,4 +1,5 @@
 // Text and keys as real programs get them.
+#include <csignal>
 #include <future>
 #include <stop_token>
 #include <thread>
@@ -101,6 +102,15 @@ TEST_CASE_METHOD(Terminal, "the second of two layouts is respected, with Caps Lo
   desktop->keyboard().type(text, {});
   REQUIRE(gets(text));
   REQUIRE(caps_is_locked(server.display()));
+}
+
+TEST_CASE_METHOD(Terminal,
+                 "a program that hangs while it is typed into gets every character later") {
+  // It looks its keys up when it goes on: what was borrowed for them has to be there still.
+  ::kill(xterm.pid(), SIGSTOP);
+  desktop->keyboard().type("ñ 美 😀 žluť", {});
+  ::kill(xterm.pid(), SIGCONT);
+  REQUIRE(gets("ñ 美 😀 žluť"));
 }
 
 TEST_CASE_METHOD(Terminal, "a display that is killed during typing is an error, and comes back") {

@@ -134,6 +134,69 @@ TEST_CASE_METHOD(Managed, "what the window manager refuses ends at the limit wit
   }
 }
 
+TEST_CASE_METHOD(Managed, "a title that changes while nothing is drawn is noticed at once") {
+  apply("Two", WindowAction::minimize);
+  const auto drawn = desktop->screen().watch(Repainting::counted);
+  drawn->settle(300ms, 300ms, 20s, {});
+  const auto watch = desktop->windows().watch_windows();
+  while (watch->wait(Deadline(Clock::now()), {})) {
+  }
+  // The events alone can end the wait: nothing asks for the title meanwhile.
+  two->set_title("Three");
+  REQUIRE(watch->wait(Deadline::after(20s), {}));
+  REQUIRE(eventually([&] { return find("Three").has_value(); }));
+  REQUIRE(find("Three")->minimized);
+}
+
+TEST_CASE_METHOD(Managed, "a watch notices windows that come, are renamed, get the focus and go") {
+  const auto watch = desktop->windows().watch_windows();
+  const auto limit = [] { return Deadline::after(20s); };
+  const auto notices = [&](const std::function<bool()>& there) {
+    const Deadline until = limit();
+    while (!there()) {
+      if (!watch->wait(until, {})) return false;
+    }
+    return true;
+  };
+  TestWindow late(server.display(), 100, 100, 200, 150, true);
+  REQUIRE(notices([&] { return desktop->windows().list().size() == 3; }));
+  late.set_title("first");
+  REQUIRE(notices([&] { return find("first").has_value(); }));
+  late.set_title("second");  // of a window that was not there when the watch began
+  REQUIRE(notices([&] { return find("second").has_value(); }));
+  while (watch->wait(Deadline(Clock::now()), {})) {
+  }
+  apply("Ünë", WindowAction::activate);
+  REQUIRE(watch->wait(limit(), {}));
+  late.close();
+  REQUIRE(notices([&] { return !find("second").has_value(); }));
+}
+
+TEST_CASE("without a window manager a watch notices titles and windows, too") {
+  const XServer server(640, 480);
+  const auto desktop = open_desktop(server.display());
+  TestWindow window(server.display(), 10, 20, 100, 80, true);
+  const auto watch = desktop->windows().watch_windows();
+  const auto title = [&] { return desktop->windows().list()[0].title; };
+  const Deadline limit = Deadline::after(20s);
+  window.set_title("alone");
+  while (title() != "alone") REQUIRE(watch->wait(limit, {}));
+  const TestWindow other(server.display(), 200, 20, 100, 80, true);
+  while (desktop->windows().list().size() != 2) REQUIRE(watch->wait(limit, {}));
+}
+
+TEST_CASE("a wait for windows ends when it is cancelled, and when the display goes away") {
+  auto server = std::make_unique<XServer>(640, 480);
+  const auto desktop = open_desktop(server->display());
+  const auto watch = desktop->windows().watch_windows();
+  std::stop_source stop;
+  stop.request_stop();
+  REQUIRE_THROWS_WITH(watch->wait(Deadline::after(20s), stop.get_token()),
+                      ContainsSubstring("cancelled"));
+  server.reset();
+  REQUIRE_THROWS_AS(watch->wait(Deadline::after(20s), {}), Error);
+}
+
 TEST_CASE("without a window manager mapped windows are listed, moved and closed") {
   const XServer server(640, 480);
   const auto desktop = open_desktop(server.display());
