@@ -13,7 +13,7 @@ const members = {
   call: ["name", "arguments", "extra"],
   answer: ["decision", "reason", "arguments"],
 };
-const steps = ["say", "see", "write", "answer", "cancel", "restart", "end"];
+const steps = ["say", "see", "file", "write", "answer", "cancel", "restart", "end"];
 
 function check(object, known, where) {
   if (object === null || typeof object !== "object" || Array.isArray(object)) throw new Error(`${where} is ${JSON.stringify(object)}, not an object`);

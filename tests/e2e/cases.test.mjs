@@ -45,6 +45,10 @@ class User {
       .some(({ kind, data }) => Object.entries(event).every(([name, value]) => fits(value, name === "kind" ? kind : data[name]))));
   }
 
+  file(name) {
+    return until(`the file ${name}`, () => existsSync(join(this.daemon.workspace, name)));
+  }
+
   write(files) {
     writeFiles(this.daemon.workspace, files);
   }
