@@ -57,6 +57,7 @@ ProcessPtr start(const Args& args, ToolContext& context) {
   request.argv = command_line(args, context.sandbox);
   request.command = args.command.empty() ? "the browser with " + args.url : args.command;
   request.client = caller_name(context);
+  request.call = context.durable_id;
   request.log_bytes = kept_output;
   request.stays = true;
   return processes_of(context).start(request);
@@ -120,6 +121,17 @@ ToolResult run(const Args& args, ToolContext& context) {
   });
 }
 
+// Which windows were there before is forgotten: the model looks for itself.
+Resumption resume(const Args&, ToolContext& context) {
+  const ProcessPtr process = started_before(context);
+  if (!process) return {};
+  return [process](ToolContext&) {
+    return ToolResult::text("started " + name_of(*process) + ", which is " +
+                            describe(process->state()) + "; look whether its window is there")
+        .add(restart_note(*process));
+  };
+}
+
 }  // namespace
 
 Tool launch() {
@@ -157,6 +169,7 @@ Tool launch() {
           },
       .long_running = true,
       .run = run,
+      .resume = resume,
   });
 }
 

@@ -226,6 +226,7 @@ Started start_alone(const Args& args, ToolContext& context) {
   request.cwd = context.sandbox.resolve(args.cwd);
   request.env = environment_of(args, context);
   request.client = caller_name(context);
+  request.call = context.durable_id;
   request.terminal = args.terminal;
   request.limits = limits_of(args);
   if (args.terminal) request.env.try_emplace("TERM", "xterm-256color");
@@ -235,16 +236,9 @@ Started start_alone(const Args& args, ToolContext& context) {
   return started;
 }
 
-ToolResult run(const Args& args, ToolContext& context) {
-  const auto begin = Clock::now();
-  if (context.stop.stop_requested()) {
-    throw Error(ErrorCode::cancelled, "cancelled before the command was started");
-  }
-  if (!args.network && !args.isolate) {
-    throw ParameterError("network: false needs isolate: true");
-  }
-  const Started started =
-      args.session ? start_in_session(args, context) : start_alone(args, context);
+// Waits for what was started at `begin`, and tells of it.
+ToolResult follow(const Args& args, const Started& started, Clock::time_point begin,
+                  ToolContext& context) {
   const ProcessPtr& process = started.process;
   const auto exited = [](const ProcessState& state) { return state.has_exited(); };
   const Deadline enough = Deadline(begin + milliseconds(args.timeout_ms)).sooner(context.deadline);
@@ -281,6 +275,32 @@ ToolResult run(const Args& args, ToolContext& context) {
   }
   if (started.isolation) answer.structured["isolation"] = to_json(*started.isolation);
   return answer;
+}
+
+ToolResult run(const Args& args, ToolContext& context) {
+  const auto begin = Clock::now();
+  if (context.stop.stop_requested()) {
+    throw Error(ErrorCode::cancelled, "cancelled before the command was started");
+  }
+  if (!args.network && !args.isolate) {
+    throw ParameterError("network: false needs isolate: true");
+  }
+  const Started started =
+      args.session ? start_in_session(args, context) : start_alone(args, context);
+  return follow(args, started, begin, context);
+}
+
+// A command in a session is given to a shell that runs already: its folder does not name the call.
+Resumption resume(const Args& args, ToolContext& context) {
+  if (args.session) return {};
+  const ProcessPtr process = started_before(context);
+  if (!process) return {};
+  return [args, process](ToolContext& now) {
+    const milliseconds before(std::max<int64_t>(0, unix_ms() - process->info().started_ms));
+    ToolResult answer = follow(args, {process, {}}, Clock::now() - before, now);
+    answer.add(restart_note(*process));
+    return answer;
+  };
 }
 
 Json output_schema() {
@@ -382,6 +402,7 @@ Tool shell() {
       .output_schema = output_schema(),
       .long_running = true,
       .run = run,
+      .resume = resume,
   });
 }
 

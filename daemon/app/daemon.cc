@@ -252,7 +252,9 @@ struct Daemon::State {
         kernels(sandbox, processes, kernel_settings(settings)),
         shell_sessions(sandbox, processes, {settings.session_idle}),
         contexts([this](std::stop_token stop, Deadline deadline) {
-          ToolContext context{*desktop, sandbox, std::move(stop), deadline, "", &held, &lease};
+          ToolContext context{*desktop, sandbox, std::move(stop), deadline};
+          context.held = &held;
+          context.lease = &lease;
           context.frames = &frames;
           context.registry = &registry;
           context.processes = &processes;

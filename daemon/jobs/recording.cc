@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "image/png.h"
 #include "store/each_event.h"
+#include "tool/processes.h"
 
 namespace selfagent {
 
@@ -84,6 +85,9 @@ class Recording {
     step.arguments = std::move(arguments);
     step.ok = event.data.value("ok", false);
     step.text = event.data.value("text", "");
+    // Of the daemon that was killed then, not of what the call did.
+    step.text.resize(
+        std::min(step.text.size(), step.text.find(std::string("\n") + restart_note_begin)));
     const Json images = event.data.value("images", Json::array());
     if (!images.empty()) {
       step.picture_sha256 = images.back().value("sha256", "");

@@ -19,7 +19,16 @@ Json intent_of(const Action& action) {
   return intent;
 }
 
+void note_interruption(ToolResult& result, const std::stop_token& stop) {
+  if (!result.is_error || !stop.stop_requested()) return;
+  result.content.insert(result.content.begin(), Content{"[interrupted by user]", nullptr});
+}
+
 }  // namespace
+
+std::string durable_id(const std::string& job_id, const std::string& call_id) {
+  return job_id + "/" + call_id;
+}
 
 Actions::~Actions() {
   if (held_ != nullptr && !client_.empty()) held_->client_gone(client_);
@@ -37,8 +46,7 @@ ActionEnd Actions::perform(const Permit& permit, const std::stop_token& stop, De
     result = ToolResult::error(registry_.unknown(action.tool));
   } else {
     try {
-      ToolContext context = contexts_(stop, deadline.sooner(Deadline::after(longest_call)));
-      context.client = client_;
+      ToolContext context = context_of(action, stop, deadline);
       held_ = context.held;
       result = call_tool(*tool, action.arguments, context);
       ran = true;
@@ -50,12 +58,29 @@ ActionEnd Actions::perform(const Permit& permit, const std::stop_token& stop, De
       result = ToolResult::error(action.tool + " was not run: " + error.what());
     }
   }
-  if (result.is_error && stop.stop_requested()) {
-    result.content.insert(result.content.begin(), Content{"[interrupted by user]", nullptr});
-  }
+  note_interruption(result, stop);
   ActionEnd end = record(action, result, begin);
   end.ran = ran;
   return end;
+}
+
+ToolContext Actions::context_of(const Action& action, const std::stop_token& stop,
+                                Deadline deadline) {
+  ToolContext context = contexts_(stop, deadline.sooner(Deadline::after(longest_call)));
+  context.client = client_;
+  context.durable_id = durable_id(log_.job_id(), action.call_id);
+  return context;
+}
+
+void Actions::go_on(const Action& action, const std::stop_token& stop, Deadline deadline) {
+  const auto begin = Clock::now();
+  const Tool* tool = registry_.find(action.tool);
+  ToolContext context = context_of(action, stop, deadline);
+  const Resumption resumption = resumption_of(tool, action.arguments, context);
+  if (!resumption) return;
+  ToolResult result = resume_call(*tool, resumption, context);
+  note_interruption(result, stop);
+  record(action, result, begin);
 }
 
 ActionEnd Actions::refuse(const Action& action, const std::string& text) {

@@ -18,6 +18,9 @@ struct ActionEnd {
   std::string text;
 };
 
+/// Names the call of a run in what it starts (ToolContext::durable_id).
+std::string durable_id(const std::string& job_id, const std::string& call_id);
+
 /// Used by the run's thread alone.
 class Actions {
  public:
@@ -39,6 +42,11 @@ class Actions {
   /// Blocks until the tool has ended. Throws only what the store throws.
   ActionEnd perform(const Permit& permit, const std::stop_token& stop, Deadline deadline);
 
+  /// Goes on with a call of which a daemon that was killed has left the intent, and records its
+  /// result. Begins nothing, so there is no permit. Records nothing if it is not certain, after
+  /// all, what has become of it.
+  void go_on(const Action& action, const std::stop_token& stop, Deadline deadline);
+
   /// Records a call that is not run, with `text` as its result.
   ActionEnd refuse(const Action& action, const std::string& text);
 
@@ -46,6 +54,7 @@ class Actions {
   std::function<void(const std::string&, EncodedImagePtr)> on_picture;
 
  private:
+  ToolContext context_of(const Action& action, const std::stop_token& stop, Deadline deadline);
   ActionEnd record(const Action& action, const ToolResult& result, Clock::time_point begin);
 
   const Registry& registry_;

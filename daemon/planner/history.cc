@@ -113,7 +113,8 @@ HistoryLimits limits_for(int64_t tokens, size_t fixed_bytes) {
   return limits;
 }
 
-History::History(const Store& store, const std::string& conversation_id) : store_(store) {
+History::History(const Store& store, const std::string& conversation_id)
+    : store_(store), conversation_id_(conversation_id) {
   if (conversation_id.empty()) return;
   each_event(store, conversation_id, "", page_of_events,
              [this](const Event& event) { add(event); });
@@ -130,6 +131,19 @@ void History::add(const Event& event) {
   if (event.kind == "action_intent" || event.kind == "approval_request") {
     call_ids_.insert(event.data.value("call_id", ""));
   }
+}
+
+const Event* History::event(int64_t seq) const {
+  const auto at =
+      std::lower_bound(events_.begin(), events_.end(), seq,
+                       [](const Event& event, int64_t number) { return event.seq < number; });
+  return at == events_.end() || at->seq != seq ? nullptr : &*at;
+}
+
+FoundEvents History::find(const std::string& query, size_t limit) const {
+  if (events_.empty() || conversation_id_.empty()) return {};
+  return store_.search_events(conversation_id_, events_.front().seq, events_.back().seq, query,
+                              limit);
 }
 
 void History::keep(const std::string& sha256, EncodedImagePtr picture) {

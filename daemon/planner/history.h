@@ -64,6 +64,12 @@ class History {
   /// All of the conversation, oldest first, without what it was rewound over.
   const std::vector<Event>& events() const { return events_; }
 
+  /// That event, null if it is none of events().
+  const Event* event(int64_t seq) const;
+
+  /// What the store finds in the conversation; may name events that are none of events().
+  FoundEvents find(const std::string& query, size_t limit) const;
+
   /// Bytes of text in the newest messages().
   size_t text_bytes() const { return text_bytes_; }
 
@@ -76,6 +82,7 @@ class History {
   std::string left_out_note(size_t messages, const HistoryLimits& limits);
 
   const Store& store_;
+  const std::string conversation_id_;
   std::vector<Event> events_;
   std::set<std::string> call_ids_;
   size_t text_bytes_ = 0;

@@ -24,6 +24,7 @@ Loop::Loop(const Registry& registry, const ContextFactory& contexts, RunLog& log
       gate_(
           approvals, log, history_, contexts,
           [this](const std::string& name) { return find_tool(name); }, approval),
+      begun_(before.begun),
       waiting_(before.waiting),
       actions_(registry, own_.tools(), contexts, log, log.job_id()),
       pointing_(
@@ -73,6 +74,7 @@ RunOutcome Loop::run(const std::stop_token& stop, Deadline deadline) {
   deadline_ = deadline;
   warn_of_window();
   tell_secrets(stop, deadline);
+  go_on_with_calls(stop, deadline);
   go_on_with_question(stop, deadline);
   if (own_.ending()) return outcome_of(*own_.ending(), steps());
   if (!question_.empty()) return needs_approval();

@@ -90,6 +90,7 @@ class Loop {
                                  const std::stop_token& stop, Deadline deadline);
   std::string why_not(const PlannedAction& call, const std::string& failed,
                       const std::string& failed_gui, const std::string& denied) const;
+  void go_on_with_calls(const std::stop_token& stop, Deadline deadline);
   void go_on_with_question(const std::stop_token& stop, Deadline deadline);
   RunOutcome needs_approval() const;
   void take_report(const std::vector<PlannedAction>& calls, const std::string& limit,
@@ -116,6 +117,7 @@ class Loop {
   Json tools_;
   Json tools_in_words_;  ///< for a model that sees no pictures
   Gatekeeper gate_;
+  const std::vector<Json> begun_;       ///< the intents of calls that it has interrupted
   const std::optional<Event> waiting_;  ///< the question with which a killed daemon left the run
   std::string question_;                ///< about a call, which nobody has answered
   Actions actions_;

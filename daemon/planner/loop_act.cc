@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/lower.h"
 #include "base/random.h"
+#include "base/string_member.h"
 #include "llm/arguments.h"
 #include "planner/call_arguments.h"
 #include "planner/loop.h"
@@ -150,6 +151,18 @@ void Loop::take_report(const std::vector<PlannedAction>& calls, const std::strin
     } else {
       actions_.refuse(call.action, passage.refusal);
     }
+  }
+}
+
+// What a daemon that was killed had begun, and what is certain to have gone on.
+void Loop::go_on_with_calls(const std::stop_token& stop, Deadline deadline) {
+  for (const Json& intent : begun_) {
+    Action action;
+    action.call_id = string_member(intent, "call_id");
+    action.tool = string_member(intent, "tool");
+    action.arguments = intent.value("arguments", Json::object());
+    actions_.go_on(action, stop, deadline);
+    if (stop.stop_requested() || deadline.passed()) throw Error(ErrorCode::cancelled, "stopped");
   }
 }
 

@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/string_member.h"
 #include "llm/capabilities.h"
 #include "llm/server_window.h"
+#include "planner/actions.h"
 #include "planner/approvals.h"
 #include "planner/chat_command.h"
 #include "planner/limited_stop.h"
@@ -79,8 +81,10 @@ struct Planner::State {
   Approvals approvals{store, registry};
 
   RunSoFar left_of(const std::string& conversation_id, const std::string& job_id) const {
-    return read_run(all_events(store, conversation_id, job_id), registry);
+    return read_run(all_events(store, conversation_id, job_id), registry,
+                    [&](const Json& intent) { return has_begun(job_id, intent); });
   }
+  bool has_begun(const std::string& job_id, const Json& intent) const;
   RunOutcome run(const RunRequest& request, const RunSoFar& before, RunLog& log,
                  const BudgetSettings& limits, const std::stop_token& stop);
   RunOutcome run_with_model(const RunRequest& request, const RunSoFar& before, RunLog& log,
@@ -148,6 +152,14 @@ RunOutcome Planner::run(const RunRequest& request, const std::stop_token& stop) 
     log::error("the end of run {} could not be stored: {}", request.job_id, error.what());
   }
   return outcome;
+}
+
+bool Planner::State::has_begun(const std::string& job_id, const Json& intent) const {
+  ToolContext context = contexts({}, Deadline::never());
+  context.durable_id = durable_id(job_id, string_member(intent, "call_id"));
+  const Tool* tool = registry.find(string_member(intent, "tool"));
+  const Json arguments = intent.value("arguments", Json::object());
+  return resumption_of(tool, arguments, context) != nullptr;
 }
 
 RunOutcome Planner::State::run(const RunRequest& request, const RunSoFar& before, RunLog& log,

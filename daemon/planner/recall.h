@@ -7,7 +7,8 @@
 namespace selfagent {
 
 /// The tool `recall`: the whole result of an earlier call, or where words occur in the
-/// conversation. Reads `history`, which must outlive it.
+/// conversation, by the store's index and, where that has not come to, in the events themselves.
+/// Reads `history`, which must outlive it.
 Tool recall_tool(const History& history, Annotations annotations);
 
 }  // namespace selfagent

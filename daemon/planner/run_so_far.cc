@@ -14,7 +14,8 @@ constexpr int most_restarts_in_a_step = 3;
 
 class Reader {
  public:
-  explicit Reader(const Registry& registry) : registry_(registry) {}
+  Reader(const Registry& registry, const std::function<bool(const Json&)>& has_begun)
+      : registry_(registry), has_begun_(has_begun) {}
 
   void read(const Event& event) {
     const Json& data = event.data;
@@ -86,7 +87,7 @@ class Reader {
     open_.erase(intent);
   }
 
-  std::string obstacle() const {
+  std::string obstacle() {
     if (restarts_ >= most_restarts_in_a_step) {
       return "the daemon ended " + std::to_string(restarts_) + " times in the same step";
     }
@@ -94,12 +95,16 @@ class Reader {
       const std::string name = intent.value("tool", "");
       const Tool* tool = registry_.find(name);
       if (tool == nullptr || tool->annotations.read_only || tool->annotations.idempotent) continue;
-      return "nobody knows whether " + name + " happened";
+      if (!has_begun_ || !has_begun_(intent)) {
+        return "nobody knows whether " + name + " happened";
+      }
+      run_.begun.push_back(intent);
     }
     return "";
   }
 
   const Registry& registry_;
+  const std::function<bool(const Json&)>& has_begun_;
   RunSoFar run_;
   std::map<std::string, Json> open_;  ///< intents of the newest answer without a result
   int restarts_ = 0;                  ///< since the newest answer
@@ -107,8 +112,9 @@ class Reader {
 
 }  // namespace
 
-RunSoFar read_run(const std::vector<Event>& events, const Registry& registry) {
-  Reader reader(registry);
+RunSoFar read_run(const std::vector<Event>& events, const Registry& registry,
+                  const std::function<bool(const Json&)>& has_begun) {
+  Reader reader(registry, has_begun);
   for (const Event& event : events) reader.read(event);
   RunSoFar run = reader.finish();
   if (!events.empty()) run.elapsed = milliseconds(events.back().ts_ms - events.front().ts_ms);

@@ -1,6 +1,7 @@
 // What a daemon that was killed has left of a run, and whether the next one may go on with it.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,10 +26,14 @@ struct RunSoFar {
   milliseconds elapsed{0};  ///< from its first event to its last one
   /// The question about a call of the newest answer, after which nothing has happened.
   std::optional<Event> waiting;
+  /// The intents of calls that were interrupted, with which the run can go on.
+  std::vector<Json> begun;
   std::optional<RunOutcome> ended;  ///< the model had ended it, only run_finished is missing
 };
 
-/// `events`: all of the run's job, oldest first.
-RunSoFar read_run(const std::vector<Event>& events, const Registry& registry);
+/// `events`: all of the run's job, oldest first. `has_begun`: whether it is certain that the call
+/// of this intent was begun once, and the next daemon can go on with it; may be empty.
+RunSoFar read_run(const std::vector<Event>& events, const Registry& registry,
+                  const std::function<bool(const Json& intent)>& has_begun = {});
 
 }  // namespace selfagent

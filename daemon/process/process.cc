@@ -234,6 +234,7 @@ Json to_json(const ProcessInfo& info) {
           {"terminal", info.terminal},
           {"open_input", info.open_input},
           {"client", info.client},
+          {"call", info.call},
           {"started_ms", info.started_ms},
           {"session", info.session},
           {"host", info.host},
@@ -250,7 +251,8 @@ ProcessInfo process_info(const Json& json) {
   info.open_input = json.at("open_input").get<bool>();
   info.client = json.at("client").get<std::string>();
   info.started_ms = json.at("started_ms").get<int64_t>();
-  info.session = json.value("session", "");  // older versions had none
+  info.call = json.value("call", "");  // older versions had none, nor the following
+  info.session = json.value("session", "");
   info.host = json.value("host", "");
   info.stays = json.value("stays", false);
   return info;

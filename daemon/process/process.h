@@ -33,6 +33,7 @@ struct ProcessInfo {
   bool terminal = false;
   bool open_input = false;
   std::string client;      ///< Who asked for it.
+  std::string call;        ///< Names the call that started it, "" for none.
   int64_t started_ms = 0;  ///< Unix time
   std::string session;     ///< Of a session's shell and of each command in it: its name.
   std::string host;        ///< Of a command in a session: the id of the shell.

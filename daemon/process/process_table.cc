@@ -230,6 +230,7 @@ ProcessPtr ProcessTable::start(const ProcessRequest& request) {
   info.terminal = request.terminal;
   info.open_input = request.open_input;
   info.client = request.client;
+  info.call = request.call;
   info.started_ms = unix_ms();
   info.session = request.session;
   info.host = request.host;
@@ -336,6 +337,18 @@ std::vector<ProcessPtr> ProcessTable::list() const {
     all.push_back(each->second);
   }
   return all;
+}
+
+ProcessPtr ProcessTable::started_by(const std::string& call) const {
+  if (call.empty()) return nullptr;
+  const std::lock_guard lock(mutex_);
+  ProcessPtr found;
+  for (const auto& [number, process] : processes_) {
+    if (process->info().call != call) continue;
+    if (found) return nullptr;
+    found = process;
+  }
+  return found;
 }
 
 void ProcessTable::end_all(milliseconds grace) {

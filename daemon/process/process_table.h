@@ -35,6 +35,7 @@ struct ProcessRequest {
   std::filesystem::path cwd;               ///< Empty: the workspace.
   std::map<std::string, std::string> env;  ///< Added to Sandbox::environment().
   std::string client;                      ///< Who asks.
+  std::string call;                        ///< For started_by(); "" for none.
   bool terminal = false;
   int rows = 24;
   int columns = 80;
@@ -77,6 +78,10 @@ class ProcessTable {
 
   /// The newest first.
   std::vector<ProcessPtr> list() const;
+
+  /// The process that this call has started, also under an earlier daemon: the name of the call is
+  /// in its folder before the program begins. Null if there is none (any more), or several.
+  ProcessPtr started_by(const std::string& call) const;
 
   /// Ends everything that runs, but what stays, and waits for it, at most a second longer than
   /// `grace`.

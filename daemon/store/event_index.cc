@@ -204,6 +204,25 @@ std::vector<EventIndex::Place> EventIndex::find(const std::string& match, int64_
   return places;
 }
 
+std::vector<int64_t> EventIndex::ranked(const std::string& match,
+                                        const std::string& conversation_id, int64_t first,
+                                        int64_t last, size_t limit) const {
+  const std::lock_guard guard(mutex_);
+  // The range keeps a common word from being looked up in all other conversations.
+  SQLite::Statement rows(database_,
+                         "SELECT entries.seq FROM words JOIN entries ON entries.seq = words.rowid "
+                         "WHERE words MATCH ?1 AND words.rowid BETWEEN ?2 AND ?3 AND "
+                         "conversation_id = ?4 ORDER BY bm25(words), words.rowid DESC LIMIT ?5");
+  rows.bind(1, match);
+  rows.bind(2, first);
+  rows.bind(3, last);
+  rows.bind(4, conversation_id);
+  rows.bind(5, static_cast<int64_t>(limit));
+  std::vector<int64_t> seqs;
+  while (rows.executeStep()) seqs.push_back(rows.getColumn(0).getInt64());
+  return seqs;
+}
+
 std::vector<int64_t> EventIndex::titled(const std::string& match, size_t limit) const {
   const std::lock_guard guard(mutex_);
   SQLite::Statement rows(

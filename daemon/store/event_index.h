@@ -51,6 +51,10 @@ class EventIndex {
   /// Where all of the words occur in one event of a conversation, newest first, before `before`.
   /// `match` is of match_of().
   std::vector<Place> find(const std::string& match, int64_t before, size_t limit) const;
+  /// Where all of the words occur in one event of this conversation, from `first` to `last`: the
+  /// best first (bm25: rare words count more, and short texts), of equal ones the newest.
+  std::vector<int64_t> ranked(const std::string& match, const std::string& conversation_id,
+                              int64_t first, int64_t last, size_t limit) const;
   /// The numbers of the conversations in whose title they occur.
   std::vector<int64_t> titled(const std::string& match, size_t limit) const;
 

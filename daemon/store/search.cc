@@ -95,4 +95,21 @@ ConversationSearch Store::search(const std::string& query, size_t limit,
   }
 }
 
+FoundEvents Store::search_events(const std::string& conversation_id, int64_t first, int64_t last,
+                                 const std::string& query, size_t limit,
+                                 milliseconds longest) const {
+  const std::string match = ranked_match_of(query);
+  if (match.empty()) return {};
+  catch_up(longest);
+  const auto index = state_->upkeep->index();
+  if (!index) return {};
+  // Before the search: what is read meanwhile may be missing in it.
+  const int64_t through = index->upto();
+  try {
+    return {index->ranked(match, conversation_id, first, last, limit), through};
+  } catch (const SQLite::Exception& error) {
+    throw state_->translated(error);
+  }
+}
+
 }  // namespace selfagent

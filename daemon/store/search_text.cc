@@ -11,7 +11,6 @@ namespace selfagent {
 
 namespace {
 
-constexpr size_t most_searched_bytes = 64 << 10;
 constexpr size_t excerpt_bytes = 200;
 
 bool stands_alone(char32_t c) {
@@ -35,6 +34,17 @@ std::vector<std::string> words_of(const std::string& query) {
     if (!std::all_of(characters.begin(), characters.end(), is_sign)) words.push_back(word);
   }
   return words;
+}
+
+// Each word in quotes, where nothing of it is syntax.
+std::vector<std::string> phrases_of(const std::string& query) {
+  std::vector<std::string> phrases;
+  for (std::string word : words_of(to_utf8(query))) {
+    // What would end the quotes, or the text for SQLite.
+    std::replace_if(word.begin(), word.end(), [](char c) { return c == '"' || c == '\0'; }, ' ');
+    phrases.push_back('"' + with_words_apart(word) + '"');
+  }
+  return phrases;
 }
 
 std::string string_member(const Json& data, const char* name) {
@@ -71,9 +81,16 @@ std::string with_words_apart(const std::string& text) {
 
 std::string match_of(const std::string& query) {
   std::string match;
-  for (std::string word : words_of(to_utf8(query))) {
-    std::replace(word.begin(), word.end(), '"', ' ');
-    match += (match.empty() ? "\"" : " AND \"") + with_words_apart(word) + "\" *";
+  for (const std::string& phrase : phrases_of(query)) {
+    match += (match.empty() ? "" : " AND ") + phrase + " *";
+  }
+  return match;
+}
+
+std::string ranked_match_of(const std::string& query) {
+  std::string match;
+  for (const std::string& phrase : phrases_of(query)) {
+    match += (match.empty() ? "(" : " AND (") + phrase + " OR " + phrase + " *)";
   }
   return match;
 }

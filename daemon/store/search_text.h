@@ -15,8 +15,11 @@
 
 namespace selfagent {
 
+/// Of one event, from its beginning.
+inline constexpr size_t most_searched_bytes = 64 << 10;
+
 /// What was said or done in the event: of a message and a result the text, of a call the tool and
-/// its arguments; "" for the other kinds. At most 64 KiB.
+/// its arguments; "" for the other kinds. At most most_searched_bytes.
 std::string searched_text(const Event& event);
 
 /// `text` with blanks around each character of scripts that write without blanks.
@@ -25,6 +28,9 @@ std::string with_words_apart(const std::string& text);
 /// The FTS5 expression for all of the words of `query`, the last part of each being a beginning
 /// ("scr" finds "screenshot"); "" if there is no word in it.
 std::string match_of(const std::string& query);
+
+/// Finds the same; where whole words of it occur, they count for bm25 beside the beginnings.
+std::string ranked_match_of(const std::string& query);
 
 /// About 200 bytes of `text` around the first of the words of `query`, in one line.
 std::string excerpt_of(const std::string& text, const std::string& query);

@@ -52,6 +52,14 @@ struct ConversationSearch {
   int64_t unread = 0;  ///< Events that were not searched, as the index has not come to them yet.
 };
 
+/// Events of one conversation in which words were found.
+struct FoundEvents {
+  std::vector<int64_t> seqs;  ///< The best first.
+  /// Every event up to this one was searched, of each the first 64 KiB of text. 0: none was, as
+  /// there is no index, or no word in the query.
+  int64_t through = 0;
+};
+
 /// Where a conversation was cut.
 struct ConversationCut {
   int64_t last = 0;    ///< The newest event that stays; 0: none does.
@@ -167,6 +175,11 @@ class Store {
   /// up to `longest` for the index. Throws Error(invalid_argument) for a query without a word,
   /// Error(unavailable) while there is no index.
   ConversationSearch search(const std::string& query, size_t limit,
+                            std::chrono::milliseconds longest = std::chrono::seconds(2)) const;
+  /// Events of the conversation, from `first` to `last`, in each of which all of the words of
+  /// `query` occur, also those that it was rewound over. Waits like search().
+  FoundEvents search_events(const std::string& conversation_id, int64_t first, int64_t last,
+                            const std::string& query, size_t limit,
                             std::chrono::milliseconds longest = std::chrono::seconds(2)) const;
   /// Waits until the index has read every event and what was deleted is gone; false: it took too
   /// long.

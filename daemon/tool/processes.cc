@@ -91,6 +91,24 @@ ProcessTable& processes_of(const ToolContext& context) {
   throw Error(ErrorCode::unavailable, "no programs are kept for this caller");
 }
 
+ProcessPtr started_before(const ToolContext& context) {
+  if (context.processes == nullptr) return nullptr;
+  ProcessPtr process = context.processes->started_by(context.durable_id);
+  if (!process) return nullptr;
+  const ProcessState state = process->state();
+  // Without a number its keeper has not said yet that it runs.
+  const bool known = state.has_exited() ? state.phase != ProcessPhase::lost : state.pid != 0;
+  return known ? process : nullptr;
+}
+
+std::string restart_note(const Process& process) {
+  const std::string& id = process.info().id;
+  return restart_note_begin +
+         (" and has been started again. The command was started once, as process " + id) +
+         ", went on meanwhile, and is not run again; process_read id=" + id +
+         " reads all that it writes]";
+}
+
 std::string readable(const OutputRead& read) {
   std::string bytes;
   for (const OutputPiece& piece : read.pieces) bytes += piece.bytes;

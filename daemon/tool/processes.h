@@ -14,6 +14,14 @@ namespace selfagent {
 /// The table of `context`. Throws Error(unavailable) where there is none.
 ProcessTable& processes_of(const ToolContext& context);
 
+/// The process that the call of `context` had started when the daemon was killed. Null if it is not
+/// certain that its program was started: nothing is known of a process that nobody has kept.
+ProcessPtr started_before(const ToolContext& context);
+
+/// What a result of such a call ends with.
+std::string restart_note(const Process& process);
+inline constexpr const char* restart_note_begin = "[the daemon was killed during this call";
+
 /// The bytes of `read`, both streams in their order, as text for a reader.
 std::string readable(const OutputRead& read);
 

@@ -112,6 +112,22 @@ std::optional<ToolResult> call_tool_at_once(const Tool& tool, const Json& argume
   return result;
 }
 
+Resumption resumption_of(const Tool* tool, const Json& arguments, ToolContext& context) {
+  if (tool == nullptr || !tool->resume || context.durable_id.empty()) return {};
+  try {
+    return tool->resume(arguments, context);
+  } catch (const Error& error) {
+    log::warn("a call of {} cannot be gone on with: {}", tool->name, error.what());
+    return {};
+  }
+}
+
+ToolResult resume_call(const Tool& tool, const Resumption& resumption, ToolContext& context) {
+  ToolResult result = counted(tool, [&] { return resumption(context); });
+  if (context.secrets != nullptr) context.secrets->redact(result);
+  return result;
+}
+
 void append_result(std::string& out, const ToolResult& result) {
   out += R"("content":[)";
   bool first = true;

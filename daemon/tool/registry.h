@@ -50,6 +50,13 @@ ToolResult call_tool(const Tool& tool, const Json& arguments, ToolContext& conte
 std::optional<ToolResult> call_tool_at_once(const Tool& tool, const Json& arguments,
                                             ToolContext& context);
 
+/// What goes on with a call of `tool` (which may be null) in which the daemon was killed; empty if
+/// it is not certain what has become of the call.
+Resumption resumption_of(const Tool* tool, const Json& arguments, ToolContext& context);
+
+/// Runs that like call_tool().
+ToolResult resume_call(const Tool& tool, const Resumption& resumption, ToolContext& context);
+
 /// Appends the members of MCP's CallToolResult as JSON text, without the braces around them;
 /// pictures are spliced in, not passed through the JSON library.
 void append_result(std::string& out, const ToolResult& result);

@@ -105,6 +105,9 @@ struct ToolContext {
   Deadline deadline = Deadline::never();
   /// Names the connection of the caller, "" for callers without one (plain HTTP, jobs).
   std::string client = {};
+  /// Names the call for good, so that what it has started is found after a crash (see
+  /// Tool::resume); "" for calls about which nobody asks then.
+  std::string durable_id = {};
   /// Buttons that stay down after the call; null in tests that hold none.
   HeldInput* held = nullptr;
   /// Who may use the mouse and keyboard; null in tests without one.
@@ -140,6 +143,9 @@ struct ToolContext {
 /// Makes the context of one call.
 using ContextFactory = std::function<ToolContext(std::stop_token, Deadline)>;
 
+/// Goes on with a call and answers as its run() would have.
+using Resumption = std::function<ToolResult(ToolContext&)>;
+
 /// See make_tool. Immutable; run() may be called on several threads at once.
 struct Tool {
   std::string name;
@@ -160,6 +166,10 @@ struct Tool {
   std::function<void(const Json& arguments)> check;
   /// Throws ParameterError before the handler runs, any Error after.
   std::function<ToolResult(const Json& arguments, ToolContext&)> run;
+  /// Null, or for a call, named by context.durable_id, in which the daemon was killed: what goes on
+  /// with what that call has begun, and begins nothing itself; empty if it is not certain that the
+  /// call has begun it. Throws ParameterError as run() does.
+  std::function<Resumption(const Json& arguments, ToolContext&)> resume = nullptr;
   /// Made by the registry; null: nothing is counted.
   std::shared_ptr<ToolMetrics> metrics = nullptr;
 };
@@ -178,6 +188,8 @@ struct ToolSpec {
   bool quick = false;
   std::function<std::optional<ToolResult>(const Args&, ToolContext&)> at_once = nullptr;
   std::function<ToolResult(const Args&, ToolContext&)> run;
+  /// See Tool::resume.
+  std::function<Resumption(const Args&, ToolContext&)> resume = nullptr;
 };
 
 /// Joins a handler with the decoder of its parameters.
@@ -195,6 +207,13 @@ Tool make_tool(ToolSpec<Args> spec) {
   auto run = [params, handler = std::move(spec.run)](const Json& arguments, ToolContext& context) {
     return handler(params->decode(arguments), context);
   };
+  std::function<Resumption(const Json&, ToolContext&)> resume;
+  if (spec.resume) {
+    resume = [params, handler = std::move(spec.resume)](const Json& arguments,
+                                                        ToolContext& context) {
+      return handler(params->decode(arguments), context);
+    };
+  }
   return {.name = std::move(spec.name),
           .title = std::move(spec.title),
           .description = std::move(spec.description),
@@ -205,7 +224,8 @@ Tool make_tool(ToolSpec<Args> spec) {
           .long_running = spec.long_running,
           .at_once = std::move(at_once),
           .check = [params](const Json& arguments) { params->decode(arguments); },
-          .run = std::move(run)};
+          .run = std::move(run),
+          .resume = std::move(resume)};
 }
 
 template <>

@@ -104,6 +104,11 @@ TEST_CASE("it ends with the first step that fails now, and goes on where it fail
     record("screenshot", false, "[not run: another call]");  // nothing was called
     CHECK(world.run("replay", job.id).reply == "1 steps, each as then");
   }
+  SECTION("as then, but for the daemon that was killed in it") {
+    record("fail", false,
+           "fail failed: there is no window 7\n[the daemon was killed during this call …]");
+    CHECK(world.run("replay", job.id).reply == "1 steps, each as then");
+  }
   SECTION("otherwise") {
     record("fail", true, "it went well");
     record("screenshot", true, "2x1");

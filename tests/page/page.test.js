@@ -107,6 +107,24 @@ pageTest("logging out ends in the form", async (daemon, page) => {
   await shown(page, "#login-token");
 });
 
+pageTest("a summary of earlier steps is one line, which opens to its text", async (daemon, page, [, , emit]) => {
+  emit("assistant_message", { text: "I go on." });
+  emit("summary", { text: "## Verified\n\n- The *code* is <b>K7919</b>.\n\n## Next steps\n\nClose the window.", through_seq: 3, replaced_bytes: 900 });
+  emit("assistant_message", { text: "Done." });
+  emit("run_finished", finished);
+  const line = page.locator(".items summary", { hasText: "Earlier steps were summarised" });
+  await line.waitFor();
+  assert.equal(await page.isVisible(".summarised"), false);
+  const [height] = await line.evaluateAll(([element]) => [element.parentElement.getBoundingClientRect().height]);
+  assert.ok(height < 30, `one line, not ${height} px`);
+  await line.focus();
+  await page.keyboard.press("Enter");
+  await shown(page, ".summarised");
+  const told = await text(page, ".summarised");
+  assert.match(told, /Verified[^]*The code is <b>K7919<\/b>\.[^]*Next steps\s+Close the window\./);
+  assert.equal(await page.locator(".summarised b").count(), 0);
+}, { prepare: (daemon) => begin(daemon, "a long task") });
+
 pageTest("JupyterLab has a link exactly when the daemon has one", async (daemon, page) => {
   await shown(page, "#app");
   assert.equal(await page.isVisible("#lab"), false);

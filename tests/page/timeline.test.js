@@ -34,6 +34,17 @@ test("a run is its prompt, its items in order and its end", () => {
   assert.equal(timeline.active, undefined);
 });
 
+test("a summary of earlier steps is an item of its own", () => {
+  const [run] = timelineOf([
+    ...started,
+    { kind: "assistant_message", text: "I look." },
+    { kind: "summary", text: "## Verified\nThe code.", through_seq: 3, replaced_bytes: 900 },
+    { kind: "assistant_message", text: "Done." },
+  ]).runs;
+  assert.deepEqual(run.items.map((item) => item.type), ["assistant", "summary", "assistant"]);
+  assert.equal(run.items[1].text, "## Verified\nThe code.");
+});
+
 test("a prompt that a run has taken up is shown there, and no longer as a run of its own", () => {
   const timeline = timelineOf(started);
   timeline.accepted("j-2", "no, blue");

@@ -138,6 +138,73 @@ TEST_CASE(
   }
 }
 
+// A tool whose programs outlive the daemon: `known` is the call that is certain to have begun one.
+struct SurvivingWorld : KilledWorld {
+  SurvivingWorld() {
+    registry.add(make_tool<NoArgs>(
+        {.name = "program",
+         .title = "Program",
+         .description = "Starts a program.",
+         .area = ToolArea::code,
+         .annotations = {},
+         .params = {},
+         .run =
+             [this](const NoArgs&, ToolContext& context) {
+               ++started;
+               return ToolResult::text("started as " + context.durable_id);
+             },
+         .resume = [this](const NoArgs&, ToolContext& context) -> Resumption {
+           if (context.durable_id != known) return {};
+           return [](ToolContext& now) {
+             return ToolResult::text("it ended meanwhile, says " + now.durable_id);
+           };
+         }}));
+    left_start();
+    left("assistant_message",
+         {{"text", ""},
+          {"tool_calls", Json::array({{{"id", "c1"}, {"name", "program"}, {"arguments", "{}"}},
+                                      {{"id", "c2"}, {"name", "program"}, {"arguments", "{}"}}})}});
+    left_intent("c1", "program", Json::object());
+  }
+  std::string known;
+  int started = 0;
+};
+
+TEST_CASE("a run whose program is certain to have begun goes on with it, and begins nothing") {
+  SurvivingWorld world;
+  world.known = "j-killed/c1";
+  if (GENERATE(false, true)) {  // the next daemon was killed before it could tell
+    world.left("notice", {{"text", "…"}, {"to_model", true}, {"restarted", true}});
+  }
+  CHECK(world.obstacle().empty());
+  world.model.then(text_answer("done"));
+  CHECK(world.go_on("Go").reply == "done");
+  CHECK(world.started == 0);
+  const std::string prompt = all_text(world.model.requests.back());
+  CHECK_THAT(prompt, Contains("it ended meanwhile, says j-killed/c1"));
+  CHECK_THAT(prompt, Contains("[not run: the daemon was stopped before]"));
+  CHECK_THAT(prompt, !Contains("[outcome unknown:"));
+  CHECK(world.count("action_intent") == 2);  // the second one is the look at the screen
+  CHECK(world.count("action_result") == 2);
+}
+
+TEST_CASE("a run waits if nothing is known of its program, or only of another one") {
+  SurvivingWorld world;
+  world.known = GENERATE(as<std::string>{}, "", "j-killed/c2", "j-other/c1");
+  CHECK(world.obstacle() == "nobody knows whether program happened");
+  CHECK(world.started == 0);
+}
+
+TEST_CASE("what a call starts is named after its run and its id") {
+  SurvivingWorld world;
+  world.model.then(calls_answer({call("c9", "program", "{}")}));
+  world.model.then(text_answer("done"));
+  world.run("Go");
+  CHECK(world.started == 1);
+  CHECK_THAT(all_text(world.model.requests.back()),
+             Contains("started as " + world.last_job + "/c9"));
+}
+
 TEST_CASE("an end that was only not written yet is written, without asking the model again") {
   KilledWorld world;
   world.left_start();

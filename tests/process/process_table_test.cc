@@ -320,6 +320,26 @@ TEST_CASE_METHOD(Programs, "everything goes on without the table, and a new one 
   REQUIRE(start("true")->info().id != id);
 }
 
+TEST_CASE_METHOD(Programs, "a process is found by the call that started it, also by a new table") {
+  ProcessRequest request = bash("exec sleep 1000");
+  request.call = "j-1/c1";
+  const std::string id = table->start(request)->info().id;
+  request.call = "j-1/c2";
+  table->start(request);
+  table->start(request);
+  start("true");
+  for (int round = 0; round < 2; ++round) {
+    const ProcessPtr found = table->started_by("j-1/c1");
+    REQUIRE(found);
+    CHECK(found->info().id == id);
+    CHECK_FALSE(table->started_by("j-1/c2"));  // which of them?
+    CHECK_FALSE(table->started_by("j-1/c3"));
+    CHECK_FALSE(table->started_by(""));
+    table.reset();
+    table.emplace(sandbox, settings);
+  }
+}
+
 TEST_CASE_METHOD(Programs, "a process whose keeper was killed is lost, with its output") {
   const auto process = start("echo kept; sleep 1000");
   REQUIRE(says(process, "kept"));

@@ -212,6 +212,53 @@ TEST_CASE("words are found in messages, replies, calls, results and titles") {
   CHECK(found_in(store, "\"open\" OR NEAR(").empty());
 }
 
+TEST_CASE("events of one conversation are found, the best first") {
+  const TemporaryFolder folder;
+  Store store(folder.path);
+  const std::string one = store.create_conversation("One").id;
+  const std::string other = store.create_conversation("Other").id;
+  const auto say = [&](const std::string& conversation, const std::string& text) {
+    return store.append(conversation, "", "user_message", {{"text", text}}).seq;
+  };
+  const auto found = [&](const std::string& query, int64_t last = 1'000'000, size_t limit = 10) {
+    return store.search_events(one, 0, last, query, limit, patience).seqs;
+  };
+  using Seqs = std::vector<int64_t>;
+  const int64_t long_one = say(one, "the code stands here: " + std::string(2'000, '.') +
+                                        " and much else is said around it, word by word by word");
+  const int64_t short_one = say(one, "the code is K7919");
+  const int64_t beginning = say(one, "the codes are many");
+  say(other, "the code of another conversation");
+  const int64_t chinese = say(one, "请打开设置窗口，然后截图");
+
+  CHECK(found("code K7919") == Seqs{short_one});
+  CHECK(found("k79") == Seqs{short_one});
+  CHECK(found("7919").empty());
+  // A short text before a long one, a whole word before a beginning.
+  CHECK(found("code") == Seqs{short_one, long_one, beginning});
+  CHECK(found("code", short_one) == Seqs{short_one, long_one});
+  CHECK(found("code", 1'000'000, 1) == Seqs{short_one});
+  CHECK(found("设置") == Seqs{chinese});
+  CHECK(found("置设").empty());
+  CHECK(store.search_events(one, 0, 1'000'000, "code", 10, patience).through >= chinese);
+  CHECK(store.search_events("c-none", 0, 1'000'000, "code", 10, patience).seqs.empty());
+
+  const int64_t syntax = say(one, "NEAR AND OR NOT text a b \xC3\xBC");
+  CHECK(found("NEAR AND OR NOT") == Seqs{syntax});
+  for (const char* query : {"\"",     "\"\"\"",   "a\"b", "a* OR b*", "(",   ")", "NEAR(a b, 2)",
+                            "text:a", "{text}:a", "^a",   "- a",      "a +", "'", ";",
+                            "a AND",  "AND",      "\\",   "\xC3",     "!!!", " ", ""}) {
+    INFO(query);
+    CHECK_NOTHROW(found(query));
+  }
+  const std::string with_nul("code\0K7919", 10);
+  CHECK(found(with_nul).empty());
+  CHECK_NOTHROW(store.search(with_nul, 10, patience));
+  const FoundEvents nothing = store.search_events(one, 0, 1'000'000, "!?", 10, patience);
+  CHECK(nothing.through == 0);
+  CHECK(nothing.seqs.empty());
+}
+
 TEST_CASE("a long excerpt is cut around the word, at characters") {
   const std::string text = std::string(300, 'a') + " größe\nNEEDLE " + std::string(300, 'b');
   const std::string excerpt = excerpt_of(text, "needle");

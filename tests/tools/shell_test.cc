@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
+#include <optional>
 #include <thread>
 
 #include "base/utf8.h"
@@ -56,6 +58,105 @@ TEST_CASE("shell does not kill what takes longer, and says how to go on") {
   CHECK_THAT(end.content[0].text, ContainsSubstring("exit code 4; waited until it has ended"));
   CHECK(end.structured.at("output") == "done\n");
   CHECK(end.structured.at("exit_code") == 4);
+}
+
+/// A shell tool whose daemon is killed: the next one has another table.
+struct KilledDaemon {
+  KilledDaemon() { next(); }
+  ~KilledDaemon() { table->end_all(milliseconds(0)); }
+
+  void next() {
+    table.reset();
+    table.emplace(sandbox, ProcessTable::Settings{kept.path() / "processes"});
+  }
+  ToolContext context(const std::string& call = "j-1/c1") {
+    ToolContext made{desktop, sandbox, {}, deadline};
+    made.processes = &*table;
+    made.durable_id = call;
+    return made;
+  }
+  // Its result is lost with the daemon.
+  void begin(const Json& arguments) {
+    deadline = Deadline::after(milliseconds(1));
+    ToolContext now = context();
+    REQUIRE(call_tool(tool, arguments, now).structured.at("still_running") == true);
+    deadline = Deadline::never();
+  }
+  Resumption resumption(const Json& arguments, const std::string& call = "j-1/c1") {
+    ToolContext now = context(call);
+    return resumption_of(&tool, arguments, now);
+  }
+
+  const Scratch scratch;
+  const Scratch kept;
+  Sandbox sandbox{{"", scratch.path(), ":77"}};
+  FakeDesktop desktop;
+  Tool tool = shell();
+  Deadline deadline = Deadline::never();
+  std::optional<ProcessTable> table;
+};
+
+TEST_CASE(
+    "shell goes on with a command during which the daemon was killed, and runs nothing again") {
+  KilledDaemon daemon;
+  const Json arguments = {
+      {"command",
+       "echo once >> log; echo begun; until [ -e go ]; do sleep 0.01; done; echo done; exit 4"},
+      {"timeout_ms", 600'000}};
+  daemon.begin(arguments);
+  daemon.next();
+  if (GENERATE(false, true)) {  // it may have ended before the next daemon is there
+    daemon.scratch.write("go", "");
+    daemon.table->started_by("j-1/c1")->wait_for_end(Deadline::after(std::chrono::seconds(20)), {});
+    daemon.next();
+  }
+  const Resumption resumption = daemon.resumption(arguments);
+  REQUIRE(resumption);
+  daemon.scratch.write("go", "");
+  ToolContext now = daemon.context();
+  const ToolResult result = resume_call(daemon.tool, resumption, now);
+  const std::string text = result.all_text();
+  const std::string id = daemon.table->list().front()->info().id;
+  CHECK_THAT(text, Catch::Matchers::StartsWith("exit code 4 after "));
+  CHECK_THAT(text, ContainsSubstring("\n[the daemon was killed during this call"));
+  CHECK_THAT(text, ContainsSubstring("started once, as process " + id));
+  CHECK_THAT(text, ContainsSubstring("stdout:\nbegun\ndone\n"));
+  CHECK(result.structured.at("id") == id);
+  CHECK(daemon.table->list().size() == 1);
+  CHECK(daemon.scratch.read("log") == "once\n");
+}
+
+TEST_CASE(
+    "shell counts the time before the daemon was killed, and tells that a command still runs") {
+  KilledDaemon daemon;
+  const Json arguments = {{"command", "exec sleep 1000"}, {"timeout_ms", 1}};
+  daemon.begin(arguments);
+  daemon.next();
+  ToolContext now = daemon.context();
+  const std::string text = resume_call(daemon.tool, daemon.resumption(arguments), now).all_text();
+  const std::string id = daemon.table->list().front()->info().id;
+  CHECK_THAT(text, ContainsSubstring("still running after "));
+  CHECK_THAT(text, ContainsSubstring("process_read id=" + id + " offset=0"));
+}
+
+TEST_CASE("shell does not go on with what it does not know for certain") {
+  KilledDaemon daemon;
+  const Json arguments = {{"command", "exec sleep 1000"}};
+  daemon.begin(arguments);
+  daemon.next();
+  CHECK(daemon.resumption(arguments));
+  CHECK_FALSE(daemon.resumption(arguments, "j-1/c2"));
+  CHECK_FALSE(daemon.resumption(arguments, ""));
+  CHECK_FALSE(daemon.resumption({{"command", "exec sleep 1000"}, {"session", "s"}}));
+  CHECK_FALSE(daemon.resumption({{"commando", "x"}}));
+  // A process without a keeper ended, and nobody knows how far it came.
+  const ProcessPtr process = daemon.table->started_by("j-1/c1");
+  std::ifstream file("/proc/" + std::to_string(process->state().pid) + "/stat");
+  const std::string stat{std::istreambuf_iterator<char>(file), {}};
+  ::kill(std::stoi(stat.substr(stat.rfind(')') + 4)), SIGKILL);
+  process->wait_for_end(Deadline::after(std::chrono::seconds(20)), {});
+  CHECK_FALSE(daemon.resumption(arguments));
+  ::kill(process->state().pid, SIGKILL);
 }
 
 TEST_CASE("shell kills when it is told to, everything that the command started") {

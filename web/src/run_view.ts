@@ -194,11 +194,21 @@ function checkView(check: Check): HTMLElement {
 }
 
 function noteView(item: NoteItem): ItemView {
+  if (item.type === "summary") return { element: summaryView(item.text), update() {} };
   const element =
     item.type === "user"
       ? h("div", { class: "user" }, item.text)
       : h("p", { class: "notice" }, icon("info"), h("span", {}, item.text));
   return { element, update() {} };
+}
+
+function summaryView(text: string): HTMLElement {
+  return h(
+    "details",
+    { class: "reasoning" },
+    h("summary", { title: "The model no longer sees them, but this summary. They are all kept." }, icon("chevron"), h("span", {}, "Earlier steps were summarised")),
+    h("div", { class: "summarised prose" }, ...renderMarkdown(text)),
+  );
 }
 
 class AssistantView implements ItemView {

@@ -27,7 +27,8 @@ export interface CallItem {
 }
 
 export interface NoteItem {
-  type: "notice" | "user";
+  /** summary: what the model is told instead of earlier steps, in Markdown. */
+  type: "notice" | "user" | "summary";
   text: string;
 }
 
@@ -191,6 +192,9 @@ export class Timeline {
         break;
       case "notice":
         run.items.push({ type: "notice", text: event.to_model ? `Told the model: ${event.text}` : event.text });
+        break;
+      case "summary":
+        run.items.push({ type: "summary", text: event.text });
         break;
       case "run_finished":
         finish(run, event);

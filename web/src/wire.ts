@@ -99,6 +99,7 @@ export type ConversationEvent = EventBase &
       }
     | ({ kind: "approval_answer"; call_id: string; by: string } & ApprovalAnswer)
     | { kind: "notice"; text: string; to_model?: boolean }
+    | { kind: "summary"; text: string }
     | {
         kind: "run_finished";
         state: EndState;

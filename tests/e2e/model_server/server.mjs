@@ -25,6 +25,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { problemsOf, promptTokens, textOf } from "./check.mjs";
 
+/** All that a TURN may have. */
+export const turnMembers = ["text", "reasoning", "calls", "finish_reason", "delay_ms", "wait_ms", "fragment", "expect", "before", "error", "html",
+  "stream_error", "cut", "hang", "raw", "json", "crlf", "comments", "no_done", "no_finish", "no_index", "whole_calls"];
+
 const here = dirname(fileURLToPath(import.meta.url));
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -152,12 +156,13 @@ async function answer(turn, id, usage, response) {
 }
 
 /**
- * Starts a server. Returns {url, env, script, requests, stop}; `requests` grows by {n, ts_ms, headers, body, problems,
- * usage, gone} with each completion, `gone` being true when the client closed the connection before the end.
+ * Starts a server. Returns {url, env, script, requests, play, left, stop}; `requests` grows by {n, ts_ms, headers, body, problems,
+ * usage, gone} with each completion, `gone` being true when the client closed the connection before the end. `play` gives
+ * it another script.
  */
 export async function startServer({ script = "notes", port = 0, record, strict = false } = {}) {
-  const loaded = typeof script === "string" ? readScript(script) : script;
-  const turns = new Script(loaded);
+  let loaded = typeof script === "string" ? readScript(script) : script;
+  let turns = new Script(loaded);
   const model = loaded.model ?? "scripted";
   const requests = [];
   const calibrations = [];
@@ -206,6 +211,14 @@ export async function startServer({ script = "notes", port = 0, record, strict =
     script: loaded,
     requests,
     calibrations,
+    /** Begins anew with `next`: its turns, and no requests. */
+    play(next) {
+      loaded = next;
+      turns = new Script(next);
+      requests.length = 0;
+    },
+    /** How many of the script's turns (not of its runs) nobody has asked for. */
+    left: () => Math.max(0, (loaded.turns ?? []).length - turns.next),
     env: { LLM_API_BASE_URL: url, LLM_MODEL: model, LLM_API_KEY: "sk-scripted" },
     stop: () => {
       server.closeAllConnections();
