@@ -2,14 +2,12 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -18,14 +16,11 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "kernel/programs.h"
-#include "process/descriptors.h"
 #include "process/output_files.h"
 #include "process/spawn.h"
 
 namespace selfagent {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr milliseconds tick{1000};
 constexpr milliseconds starting_tick{20};
@@ -37,6 +32,8 @@ constexpr milliseconds last_output{2000};
 // What it said last before its end may still be on its way through ZeroMQ's thread.
 constexpr milliseconds last_messages{250};
 constexpr milliseconds leave{3000};  // from the call of exit() to the end of the program
+// From the answer of a returned kernel's control socket to that of a shell socket that is not busy.
+constexpr milliseconds answer_of_idle{500};
 constexpr milliseconds kill_grace{500};
 constexpr int reconnect_ms = 10;
 // Python sends what a cell prints at once as one message.
@@ -77,33 +74,6 @@ KernelSockets::KernelSockets(const Sandbox& sandbox) {
   const zmq::socket_t first(context_, zmq::socket_type::pair);
 }
 
-KernelFolder::KernelFolder(const Sandbox& sandbox) : sandbox_(sandbox) {
-  const AsUser rights(sandbox_);
-  const std::string runtime = "/run/user/" + std::to_string(sandbox_.uid());
-  for (const std::string& parent : {runtime, std::string("/tmp")}) {
-    std::string path = parent + "/selfagent-kernel-XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr) continue;  // with the mode 0700
-    path_ = path;
-    return;
-  }
-  throw system_error("cannot make a folder for a kernel in /tmp", errno);
-}
-
-KernelFolder::~KernelFolder() {
-  const AsUser rights(sandbox_);
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
-void KernelFolder::write(const std::string& name, std::string_view content) const {
-  const AsUser rights(sandbox_);
-  const fs::path path = path_ / name;
-  const UniqueFd file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  const int failed = file ? write_all(file.get(), content) : errno;
-  if (failed != 0) throw system_error("cannot write " + path.string(), failed);
-}
-
 struct Kernel::Sockets {
   Sockets(zmq::context_t& context, const std::string& folder)
       : shell(context, zmq::socket_type::dealer),
@@ -135,6 +105,7 @@ Kernel::Kernel(const Sandbox& sandbox, ProcessTable& processes, KernelSockets& s
       key_(random_hex(32)),
       coder_(key_),
       context_(sockets.context()),
+      returned_(false),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw system_error("eventfd", errno);
   KernelProgram program = kernel_program(language_, folder_.path(), key_, settings_.web_folder);
@@ -150,6 +121,40 @@ Kernel::Kernel(const Sandbox& sandbox, ProcessTable& processes, KernelSockets& s
     throw Error(ErrorCode::unavailable, what_is_missing(language_));
   }
   process_end_ = open_pidfd(process_->state().pid);
+  try {
+    write_kernel_record(process_->folder(), {language_, call.session, folder_.path(), key_});
+    runs_.emplace(process_->folder());
+  } catch (const Error& error) {
+    log::warn("the kernel {} will not outlive this daemon: {}", name_, error.what());
+  }
+  thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+}
+
+Kernel::Kernel(const Sandbox& sandbox, KernelSockets& sockets, const Kernels::Settings& settings,
+               const KernelRecord& record, ProcessPtr process)
+    : settings_(settings),
+      language_(record.language),
+      name_(std::string(to_string(record.language)) + " " + record.session),
+      folder_(sandbox, record.folder),
+      key_(record.key),
+      coder_(key_),
+      context_(sockets.context()),
+      returned_(true),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      process_(std::move(process)) {
+  if (!wake_) throw system_error("eventfd", errno);
+  process_end_ = open_pidfd(process_->state().pid);
+  runs_.emplace(process_->folder());
+  const KernelRuns::State before = runs_->read();
+  run_ = before.run;
+  untold_ = before.untold;
+  // Until it says that it is free.
+  returning_ = running_ = sent_ = true;
+  if (untold_) {
+    outputs_.add_line(
+        "[the daemon was restarted before it told how this code ended: what the code had shown "
+        "until then, an error too, is lost]");
+  }
   thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
 }
 
@@ -164,7 +169,7 @@ void Kernel::end(const std::string& reason) {
     const std::lock_guard lock(mutex_);
     if (ended_) return;
     ended_ = true;
-    running_ = false;
+    running_ = returning_ = false;
     death_ = reason;
     changed_.notify_all();
   }
@@ -174,6 +179,11 @@ void Kernel::end(const std::string& reason) {
     // It has ended by itself.
   }
   wake();
+}
+
+void Kernel::await_return(Deadline deadline, const std::stop_token& stop) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, stop, deadline.at(), [this] { return !returning_ || ended_; });
 }
 
 std::string Kernel::death() const {
@@ -225,7 +235,10 @@ KernelAnswer Kernel::run(const KernelCall& call, const std::stop_token& stop) {
   answer.reason = death_;
   answer.run = news ? run_ : 0;
   answer.shown = outputs_.take();
-  if (!running_) untold_ = false;
+  if (!running_ && untold_) {
+    untold_ = false;
+    if (runs_) runs_->write({run_, untold_});
+  }
   end_told_ = ended_;
   return answer;
 }
@@ -233,10 +246,15 @@ KernelAnswer Kernel::run(const KernelCall& call, const std::stop_token& stop) {
 void Kernel::take_turn(std::unique_lock<std::mutex>& lock, const KernelCall& call,
                        const std::stop_token& stop) {
   // Calls made at the same time run one after the other.
-  const bool free =
-      changed_.wait_until(lock, stop, call.until.at(), [this] { return !attended_ || ended_; });
+  const bool free = changed_.wait_until(lock, stop, call.until.at(),
+                                        [this] { return (!attended_ && !returning_) || ended_; });
   if (stop.stop_requested()) {
     throw Error(ErrorCode::cancelled, "cancelled before the code was run");
+  }
+  if (returning_) {
+    throw Error(ErrorCode::conflict, "the kernel " + name_ +
+                                         " has not answered yet since the daemon was restarted, "
+                                         "and nothing was run: call again");
   }
   const bool wants_to_run = !call.interrupt && !call.code.empty();
   if (free && (!running_ || !wants_to_run)) return;
@@ -258,6 +276,7 @@ void Kernel::begin(const KernelCall& call) {
   interrupted_ = false;
   failed_ = false;
   untold_ = true;
+  if (runs_) runs_->write({run_, untold_});
   wake();
 }
 
@@ -291,6 +310,16 @@ void Kernel::interrupt(std::unique_lock<std::mutex>& lock) {
   lock.lock();
 }
 
+// One that was there before may be busy, and answers on its control socket all the same. What its
+// shell socket answers comes behind the end of what it runs: that answer is the end of the run.
+void Kernel::greet(Sockets& sockets) {
+  const std::string asked = ask(sockets.shell, "kernel_info_request", Json::object());
+  if (!returned_) return;
+  request_ = asked;
+  replied_ = quiet_ = false;
+  if (!alive_) ask(sockets.control, "kernel_info_request", Json::object());
+}
+
 void Kernel::serve(const std::stop_token& stop) {
   try {
     Sockets sockets(context_, folder_.path());
@@ -299,7 +328,7 @@ void Kernel::serve(const std::stop_token& stop) {
                                           {nullptr, wake_.get(), ZMQ_POLLIN, 0},
                                           {nullptr, process_end_.get(), ZMQ_POLLIN, 0}}};
     const size_t count = process_end_ ? 4 : 3;
-    ask(sockets.shell, "kernel_info_request", Json::object());
+    greet(sockets);
     while (!stop.stop_requested() && death().empty()) {
       try {
         zmq::poll(items.data(), count, next_timer());
@@ -344,8 +373,11 @@ void Kernel::take_messages(Sockets& sockets) {
       }
     }
   }
-  // What the control socket answers is not needed, but must not pile up.
-  while (!receive(sockets.control).empty()) {
+  // What the control socket answers is not needed otherwise, but must not pile up.
+  for (auto frames = receive(sockets.control); !frames.empty(); frames = receive(sockets.control)) {
+    if (alive_ || !coder_.decode(frames)) continue;
+    alive_ = true;
+    alive_at_ = Clock::now();
   }
   if (!request_.empty() && replied_ && quiet_ && !leaving_) finish_run();
 }
@@ -355,12 +387,18 @@ void Kernel::take(const KernelMessage& message, bool published) {
   const bool ours = !request_.empty() && message.parent == request_;
   if (!published) {
     if (ours && message.type == "execute_reply") take_reply(message.content);
+    if (ours && message.type == "kernel_info_reply") {
+      replied_ = true;
+      replied_at_ = Clock::now();
+    }
   } else if (message.type == "status") {
     const auto state = message.content.find("execution_state");
     if (ours && state != message.content.end() && *state == "idle") quiet_ = true;
   } else {
     const std::lock_guard lock(mutex_);
     outputs_.add(message.type, message.content);
+    // Its reply goes to the daemon that asked for it.
+    if (message.type == "error" && returned_ && running_) failed_ = true;
   }
 }
 
@@ -386,13 +424,15 @@ void Kernel::send_what_waits(Sockets& sockets) {
   if (!ready_) {
     ready_ = answered_ && published_;
     // A publication that comes before the subscription is lost: asks until one arrives.
-    if (!ready_ && answered_) ask(sockets.shell, "kernel_info_request", Json::object());
-    if (!ready_) return;
+    if (!ready_ && answered_) greet(sockets);
+    // What this one publishes about the question tells that what the code shows arrives, too.
+    if (alive_ && !published_) ask(sockets.control, "kernel_info_request", Json::object());
+    if (!ready_ && !alive_) return;
   }
   bool interrupts = false;
   {
     const std::lock_guard lock(mutex_);
-    if (running_ && !sent_) {
+    if (ready_ && running_ && !sent_) {
       sent_ = true;
       replied_ = quiet_ = leaving_ = false;
       request_ = ask(sockets.shell, "execute_request",
@@ -422,8 +462,14 @@ void Kernel::send_what_waits(Sockets& sockets) {
   }
 }
 
+bool Kernel::is_starting() const {
+  if (ready_) return false;
+  const std::lock_guard lock(mutex_);
+  return returning_ || !alive_ || answered_;  // otherwise it is busy with what it ran before
+}
+
 milliseconds Kernel::next_timer() const {
-  if (!ready_) return starting_tick;
+  if (is_starting()) return starting_tick;
   if (replied_ && !request_.empty()) return busy_tick;
   const std::lock_guard lock(mutex_);
   if (running_ && interrupted_) return busy_tick;
@@ -436,8 +482,11 @@ milliseconds Kernel::next_timer() const {
 
 void Kernel::check_timers() {
   const auto now = Clock::now();
-  if (!ready_ && now > started_ + settings_.start) {
-    end("did not start within " + whole_seconds(settings_.start));
+  check_return(now);
+  if (!ready_ && !(alive_ && published_) && now > started_ + settings_.start) {
+    end(returned_ ? "did not answer within " + whole_seconds(settings_.start) +
+                        " after the daemon was restarted, and was ended"
+                  : "did not start within " + whole_seconds(settings_.start));
   } else if (leaving_ && now > replied_at_ + leave) {
     end("was ended by the code");
   } else if (!request_.empty() && replied_ && !leaving_ && now > replied_at_ + last_output) {
@@ -450,10 +499,19 @@ void Kernel::check_timers() {
   }
 }
 
+void Kernel::check_return(Clock::time_point now) {
+  if (!alive_ || !published_ || now < alive_at_ + answer_of_idle) return;
+  const std::lock_guard lock(mutex_);
+  if (!returning_) return;
+  returning_ = false;  // it is there, and busy
+  untold_ = true;
+  changed_.notify_all();
+}
+
 void Kernel::finish_run() {
   request_.clear();
   const std::lock_guard lock(mutex_);
-  running_ = false;
+  running_ = returning_ = false;
   last_use_ = Clock::now();
   changed_.notify_all();
 }
