@@ -1,9 +1,10 @@
 // What the official SDK's clients make of it: news of the screen, and answers that survive a broken connection.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { Daemon, test, textOf, until, useBox } from "./harness.mjs";
 import { sdkClients } from "./sdk.mjs";
@@ -94,6 +95,23 @@ for (const [name, sdk] of Object.entries(sdkClients)) {
     }
   });
 }
+
+test("a subscriber of a symlink hears of the file that it points to", async () => {
+  const file = (name) => join(box.daemon.workspace, name);
+  writeFileSync(file("target.txt"), "one");
+  symlinkSync("target.txt", file("link.txt"));
+  const socket = await box.daemon.webSocket();
+  try {
+    const uri = pathToFileURL(file("link.txt")).href;
+    assert.ok((await socket.request(1, "resources/subscribe", { uri })).result);
+    const heard = () => socket.messages.filter(({ text }) => JSON.parse(text).params?.uri === uri).length;
+    writeFileSync(file("target.txt"), "two");
+    await until("news of the target", () => heard() > 0);
+    assert.ok(socket.messages.every(({ text }) => !text.includes("target.txt")), "it is called as the subscriber calls it");
+  } finally {
+    await socket.close();
+  }
+});
 
 test("a subscriber of a job's log hears that it grows, however long it is", async () => {
   const { body: { job_id: id } } = await box.daemon.post("/schedule", {
