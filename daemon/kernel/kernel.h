@@ -19,6 +19,9 @@
 
 namespace selfagent {
 
+/// "30 s"
+std::string whole_seconds(milliseconds time);
+
 /// The context of ZeroMQ, whose threads have the sandbox user's rights on files: they connect to
 /// paths in a folder of that user, who may put links to other sockets there.
 class KernelSockets {
