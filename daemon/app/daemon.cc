@@ -475,7 +475,7 @@ struct Daemon::State {
       stopper = std::jthread([this] {
         runner.shutdown(Deadline::after(shutdown_limit));
         held.release_all();
-        processes.end_all(process_grace);
+        processes.close(process_grace);
         pool.close();
         routes.close();
         files.close();

@@ -131,7 +131,10 @@ void OutputLog::log_piece(Stream& stream, std::string_view piece) {
 }
 
 void OutputLog::add_pending(Stream& stream, std::string_view piece, uint64_t offset) const {
-  if (stream.sent > limits_.event_bytes) return;
+  if (stream.sent > limits_.event_bytes) {
+    stream.grown = stream.grown || !piece.empty();
+    return;
+  }
   if (stream.pending.empty()) stream.pending_at = offset;
   stream.pending += piece;
   if (stream.pending.size() <= pending_limit) return;
@@ -145,8 +148,11 @@ void OutputLog::send_all(const std::stop_token& stop) {
   while (wake_.wait(lock, stop, [this] { return anything_pending(); })) {
     send(lock, out_, false);
     send(lock, err_, false);
+    const bool grown = out_.grown || err_.grown;
+    tell_growth(lock, out_);
+    tell_growth(lock, err_);
     lock.unlock();
-    sleep_until(Deadline::after(limits_.interval), stop);
+    sleep_until(Deadline::after(grown ? limits_.grown_interval : limits_.interval), stop);
     lock.lock();
     if (stop.stop_requested()) return;
   }
@@ -179,6 +185,15 @@ void OutputLog::send(std::unique_lock<std::mutex>& lock, Stream& stream, bool la
   }
   lock.lock();
   if (!failure.empty()) problem_ = failure;
+}
+
+void OutputLog::tell_growth(std::unique_lock<std::mutex>& lock, Stream& stream) {
+  if (!stream.grown) return;
+  stream.grown = false;
+  const uint64_t end = stream.logged;
+  lock.unlock();
+  store_.announce("", job_id_, "log_grew", {{"stream", stream.kind}, {"end", end}});
+  lock.lock();
 }
 
 void OutputLog::close() {

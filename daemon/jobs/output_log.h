@@ -4,7 +4,8 @@
 // wild, and a disk that it fills would take the whole daemon with it. Watchers get `stdout` and
 // `stderr` events, {text, offset}: at most 20 a second and stream, each at most 64 kB of whole
 // characters, 4 MiB of a job in all. When a program writes faster, an event holds the newest text,
-// and its offset (in bytes of the raw file) shows the gap.
+// and its offset (in bytes of the raw file) shows the gap. Beyond the 4 MiB watchers are told that
+// there is more, but not what: `log_grew`, {stream, end}, twice a second at most and not stored.
 #pragma once
 
 #include <condition_variable>
@@ -26,9 +27,10 @@ namespace selfagent {
 class OutputLog {
  public:
   struct Limits {
-    uint64_t log_bytes = 64 << 20;   ///< per stream
-    uint64_t event_bytes = 4 << 20;  ///< per stream, in all events together
-    milliseconds interval{50};       ///< between two events of a stream
+    uint64_t log_bytes = 64 << 20;     ///< per stream
+    uint64_t event_bytes = 4 << 20;    ///< per stream, in all events together
+    milliseconds interval{50};         ///< between two events of a stream
+    milliseconds grown_interval{500};  ///< between two that tell of growth alone
   };
 
   enum class Start {
@@ -67,6 +69,7 @@ class OutputLog {
     uint64_t pending_at = 0;  // offset of `pending` in the file
     uint64_t sent = 0;        // bytes in events
     bool full = false;
+    bool grown = false;  // and nobody was told: its text is no longer sent
   };
 
   void resume(Stream& stream) const;
@@ -74,15 +77,18 @@ class OutputLog {
   void add_pending(Stream& stream, std::string_view piece, uint64_t offset) const;
   void send_all(const std::stop_token& stop);
   void send(std::unique_lock<std::mutex>& lock, Stream& stream, bool last);
-  bool anything_pending() const { return !out_.pending.empty() || !err_.pending.empty(); }
+  void tell_growth(std::unique_lock<std::mutex>& lock, Stream& stream);
+  bool anything_pending() const {
+    return !out_.pending.empty() || !err_.pending.empty() || out_.grown || err_.grown;
+  }
 
   Store& store_;
   const std::string job_id_;
   const Limits limits_;
   mutable std::mutex mutex_;  // protects everything below but the thread
   std::condition_variable_any wake_;
-  Stream out_{"stdout", {}, 0, {}, 0, 0, false};
-  Stream err_{"stderr", {}, 0, {}, 0, 0, false};
+  Stream out_{"stdout", {}, 0, {}, 0, 0, false, false};
+  Stream err_{"stderr", {}, 0, {}, 0, 0, false, false};
   std::string problem_;
   bool closed_ = false;
   std::jthread sender_;

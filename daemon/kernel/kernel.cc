@@ -1,130 +1,35 @@
 #include "kernel/kernel.h"
 
-#include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <csignal>
-#include <cstdlib>
-#include <cstring>
-#include <limits>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "kernel/programs.h"
-#include "process/descriptors.h"
-#include "process/output_files.h"
 #include "process/spawn.h"
 
 namespace selfagent {
 namespace {
 
-namespace fs = std::filesystem;
-
+// How often a call that waits hears of it.
 constexpr milliseconds tick{1000};
-constexpr milliseconds starting_tick{20};
-constexpr milliseconds busy_tick{100};
-constexpr milliseconds without_pidfd_tick{250};
-constexpr milliseconds longest_sleep{60'000};
-// After the reply the last output is on its way; it is lost if it was larger than a message may be.
-constexpr milliseconds last_output{2000};
-// What it said last before its end may still be on its way through ZeroMQ's thread.
-constexpr milliseconds last_messages{250};
-constexpr milliseconds leave{3000};  // from the call of exit() to the end of the program
 constexpr milliseconds kill_grace{500};
-constexpr int reconnect_ms = 10;
-// Python sends what a cell prints at once as one message.
-constexpr int64_t most_message_bytes = int64_t{256} << 20;
-constexpr int queued_messages = 10'000;
-constexpr size_t last_words = 1500;  // characters of stderr in the report of an end
+
+}  // namespace
 
 std::string whole_seconds(milliseconds time) {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
 }
-
-std::vector<std::string> receive(zmq::socket_t& socket) {
-  std::vector<std::string> frames;
-  do {
-    zmq::message_t frame;
-    if (!socket.recv(frame, frames.empty() ? zmq::recv_flags::dontwait : zmq::recv_flags::none)) {
-      break;
-    }
-    frames.push_back(frame.to_string());
-  } while (socket.get(zmq::sockopt::rcvmore) != 0);
-  return frames;
-}
-
-void transmit(zmq::socket_t& socket, const std::vector<std::string>& frames) {
-  for (size_t i = 0; i < frames.size(); ++i) {
-    const bool last = i + 1 == frames.size();
-    socket.send(zmq::buffer(frames[i]), last
-                                            ? zmq::send_flags::dontwait
-                                            : zmq::send_flags::dontwait | zmq::send_flags::sndmore);
-  }
-}
-
-}  // namespace
 
 KernelSockets::KernelSockets(const Sandbox& sandbox) {
   // A thread has the rights that its creator had then, and the first socket starts them all.
   const AsUser rights(sandbox);
   const zmq::socket_t first(context_, zmq::socket_type::pair);
 }
-
-KernelFolder::KernelFolder(const Sandbox& sandbox) : sandbox_(sandbox) {
-  const AsUser rights(sandbox_);
-  const std::string runtime = "/run/user/" + std::to_string(sandbox_.uid());
-  for (const std::string& parent : {runtime, std::string("/tmp")}) {
-    std::string path = parent + "/selfagent-kernel-XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr) continue;  // with the mode 0700
-    path_ = path;
-    return;
-  }
-  throw system_error("cannot make a folder for a kernel in /tmp", errno);
-}
-
-KernelFolder::~KernelFolder() {
-  const AsUser rights(sandbox_);
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
-void KernelFolder::write(const std::string& name, std::string_view content) const {
-  const AsUser rights(sandbox_);
-  const fs::path path = path_ / name;
-  const UniqueFd file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  const int failed = file ? write_all(file.get(), content) : errno;
-  if (failed != 0) throw system_error("cannot write " + path.string(), failed);
-}
-
-struct Kernel::Sockets {
-  Sockets(zmq::context_t& context, const std::string& folder)
-      : shell(context, zmq::socket_type::dealer),
-        iopub(context, zmq::socket_type::sub),
-        control(context, zmq::socket_type::dealer) {
-    iopub.set(zmq::sockopt::subscribe, "");
-    iopub.set(zmq::sockopt::rcvhwm, queued_messages);
-    for (auto* socket : {&shell, &iopub, &control}) {
-      socket->set(zmq::sockopt::linger, 0);
-      socket->set(zmq::sockopt::reconnect_ivl, reconnect_ms);
-      socket->set(zmq::sockopt::maxmsgsize, most_message_bytes);
-    }
-    shell.connect(kernel_address(folder, shell_port));
-    iopub.connect(kernel_address(folder, iopub_port));
-    control.connect(kernel_address(folder, control_port));
-  }
-
-  zmq::socket_t shell;
-  zmq::socket_t iopub;
-  zmq::socket_t control;
-};
 
 Kernel::Kernel(const Sandbox& sandbox, ProcessTable& processes, KernelSockets& sockets,
                const Kernels::Settings& settings, const KernelCall& call, std::string name)
@@ -135,6 +40,7 @@ Kernel::Kernel(const Sandbox& sandbox, ProcessTable& processes, KernelSockets& s
       key_(random_hex(32)),
       coder_(key_),
       context_(sockets.context()),
+      returned_(false),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw system_error("eventfd", errno);
   KernelProgram program = kernel_program(language_, folder_.path(), key_, settings_.web_folder);
@@ -150,6 +56,40 @@ Kernel::Kernel(const Sandbox& sandbox, ProcessTable& processes, KernelSockets& s
     throw Error(ErrorCode::unavailable, what_is_missing(language_));
   }
   process_end_ = open_pidfd(process_->state().pid);
+  try {
+    write_kernel_record(process_->folder(), {language_, call.session, folder_.path(), key_});
+    runs_.emplace(process_->folder());
+  } catch (const Error& error) {
+    log::warn("the kernel {} will not outlive this daemon: {}", name_, error.what());
+  }
+  thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+}
+
+Kernel::Kernel(const Sandbox& sandbox, KernelSockets& sockets, const Kernels::Settings& settings,
+               const KernelRecord& record, ProcessPtr process)
+    : settings_(settings),
+      language_(record.language),
+      name_(std::string(to_string(record.language)) + " " + record.session),
+      folder_(sandbox, record.folder),
+      key_(record.key),
+      coder_(key_),
+      context_(sockets.context()),
+      returned_(true),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      process_(std::move(process)) {
+  if (!wake_) throw system_error("eventfd", errno);
+  process_end_ = open_pidfd(process_->state().pid);
+  runs_.emplace(process_->folder());
+  const KernelRuns::State before = runs_->read();
+  run_ = before.run;
+  untold_ = before.untold;
+  // Until it says that it is free.
+  returning_ = running_ = sent_ = true;
+  if (untold_) {
+    outputs_.add_line(
+        "[the daemon was restarted before it told how this code ended: what the code had shown "
+        "until then, an error too, is lost]");
+  }
   thread_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
 }
 
@@ -164,7 +104,7 @@ void Kernel::end(const std::string& reason) {
     const std::lock_guard lock(mutex_);
     if (ended_) return;
     ended_ = true;
-    running_ = false;
+    running_ = returning_ = false;
     death_ = reason;
     changed_.notify_all();
   }
@@ -174,6 +114,11 @@ void Kernel::end(const std::string& reason) {
     // It has ended by itself.
   }
   wake();
+}
+
+void Kernel::await_return(Deadline deadline, const std::stop_token& stop) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, stop, deadline.at(), [this] { return !returning_ || ended_; });
 }
 
 std::string Kernel::death() const {
@@ -225,7 +170,10 @@ KernelAnswer Kernel::run(const KernelCall& call, const std::stop_token& stop) {
   answer.reason = death_;
   answer.run = news ? run_ : 0;
   answer.shown = outputs_.take();
-  if (!running_) untold_ = false;
+  if (!running_ && untold_) {
+    untold_ = false;
+    if (runs_) runs_->write({run_, untold_});
+  }
   end_told_ = ended_;
   return answer;
 }
@@ -233,10 +181,15 @@ KernelAnswer Kernel::run(const KernelCall& call, const std::stop_token& stop) {
 void Kernel::take_turn(std::unique_lock<std::mutex>& lock, const KernelCall& call,
                        const std::stop_token& stop) {
   // Calls made at the same time run one after the other.
-  const bool free =
-      changed_.wait_until(lock, stop, call.until.at(), [this] { return !attended_ || ended_; });
+  const bool free = changed_.wait_until(lock, stop, call.until.at(),
+                                        [this] { return (!attended_ && !returning_) || ended_; });
   if (stop.stop_requested()) {
     throw Error(ErrorCode::cancelled, "cancelled before the code was run");
+  }
+  if (returning_) {
+    throw Error(ErrorCode::conflict, "the kernel " + name_ +
+                                         " has not answered yet since the daemon was restarted, "
+                                         "and nothing was run: call again");
   }
   const bool wants_to_run = !call.interrupt && !call.code.empty();
   if (free && (!running_ || !wants_to_run)) return;
@@ -258,6 +211,7 @@ void Kernel::begin(const KernelCall& call) {
   interrupted_ = false;
   failed_ = false;
   untold_ = true;
+  if (runs_) runs_->write({run_, untold_});
   wake();
 }
 
@@ -289,193 +243,6 @@ void Kernel::interrupt(std::unique_lock<std::mutex>& lock) {
   end("did not stop within " + whole_seconds(settings_.interrupt_grace) +
       " of being interrupted and was ended");
   lock.lock();
-}
-
-void Kernel::serve(const std::stop_token& stop) {
-  try {
-    Sockets sockets(context_, folder_.path());
-    std::array<zmq::pollitem_t, 4> items{{{sockets.iopub.handle(), 0, ZMQ_POLLIN, 0},
-                                          {sockets.shell.handle(), 0, ZMQ_POLLIN, 0},
-                                          {nullptr, wake_.get(), ZMQ_POLLIN, 0},
-                                          {nullptr, process_end_.get(), ZMQ_POLLIN, 0}}};
-    const size_t count = process_end_ ? 4 : 3;
-    ask(sockets.shell, "kernel_info_request", Json::object());
-    while (!stop.stop_requested() && death().empty()) {
-      try {
-        zmq::poll(items.data(), count, next_timer());
-      } catch (const zmq::error_t& error) {
-        if (error.num() != EINTR) throw;
-        continue;
-      }
-      uint64_t woken = 0;
-      [[maybe_unused]] const auto taken = ::read(wake_.get(), &woken, sizeof woken);
-      take_messages(sockets);
-      const bool gone =
-          process_end_ ? (items[3].revents & ZMQ_POLLIN) != 0 : process_->state().has_exited();
-      if (gone) {
-        while (zmq::poll(items.data(), 2, last_messages) > 0) take_messages(sockets);
-        end(how_it_ended());
-        return;
-      }
-      send_what_waits(sockets);
-      check_timers();
-    }
-  } catch (const std::exception& error) {
-    log::error("the kernel {}: {}", name_, error.what());
-    end(std::string("was ended after a failure of its connection: ") + error.what());
-  }
-}
-
-std::string Kernel::ask(zmq::socket_t& socket, const std::string& type, const Json& content) const {
-  const std::string id = random_hex(16);
-  transmit(socket, coder_.encode(type, id, content));
-  return id;
-}
-
-void Kernel::take_messages(Sockets& sockets) {
-  for (auto* socket : {&sockets.iopub, &sockets.shell}) {
-    while (true) {
-      const std::vector<std::string> frames = receive(*socket);
-      if (frames.empty()) break;
-      if (const auto message = coder_.decode(frames)) {
-        take(*message, socket == &sockets.iopub);
-      } else {
-        log::debug("the kernel {}: a message that is not signed with its key", name_);
-      }
-    }
-  }
-  // What the control socket answers is not needed, but must not pile up.
-  while (!receive(sockets.control).empty()) {
-  }
-  if (!request_.empty() && replied_ && quiet_ && !leaving_) finish_run();
-}
-
-void Kernel::take(const KernelMessage& message, bool published) {
-  (published ? published_ : answered_) = true;
-  const bool ours = !request_.empty() && message.parent == request_;
-  if (!published) {
-    if (ours && message.type == "execute_reply") take_reply(message.content);
-  } else if (message.type == "status") {
-    const auto state = message.content.find("execution_state");
-    if (ours && state != message.content.end() && *state == "idle") quiet_ = true;
-  } else {
-    const std::lock_guard lock(mutex_);
-    outputs_.add(message.type, message.content);
-  }
-}
-
-void Kernel::take_reply(const Json& content) {
-  replied_ = true;
-  replied_at_ = Clock::now();
-  const std::lock_guard lock(mutex_);
-  const auto status = content.find("status");
-  failed_ = status == content.end() || *status != "ok";
-  const auto payloads = content.find("payload");
-  if (payloads == content.end() || !payloads->is_array()) return;
-  for (const Json& payload : *payloads) {
-    if (!payload.is_object()) continue;
-    const auto source = payload.find("source");
-    if (source == payload.end()) continue;
-    if (*source == "ask_exit") leaving_ = true;
-    // What `name?` shows.
-    if (*source == "page") outputs_.add("display_data", payload);
-  }
-}
-
-void Kernel::send_what_waits(Sockets& sockets) {
-  if (!ready_) {
-    ready_ = answered_ && published_;
-    // A publication that comes before the subscription is lost: asks until one arrives.
-    if (!ready_ && answered_) ask(sockets.shell, "kernel_info_request", Json::object());
-    if (!ready_) return;
-  }
-  bool interrupts = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (running_ && !sent_) {
-      sent_ = true;
-      replied_ = quiet_ = leaving_ = false;
-      request_ = ask(sockets.shell, "execute_request",
-                     {{"code", std::move(code_)},
-                      {"silent", false},
-                      {"store_history", true},
-                      {"user_expressions", Json::object()},
-                      {"allow_stdin", false},
-                      // Would throw away a request that comes right behind one that failed.
-                      {"stop_on_error", false}});
-    }
-    if (running_ && interrupted_ && Clock::now() >= interrupt_due_) {
-      interrupts = true;
-      // Python ignores an interrupt that comes before it has begun to run the code.
-      interrupt_due_ = Clock::now() + tick;
-    }
-  }
-  if (!interrupts) return;
-  if (language_ == KernelLanguage::python) {
-    try {
-      process_->signal(SIGINT);
-    } catch (const Error&) {
-      // It has ended meanwhile, which the loop is about to hear.
-    }
-  } else {
-    ask(sockets.control, "interrupt_request", Json::object());
-  }
-}
-
-milliseconds Kernel::next_timer() const {
-  if (!ready_) return starting_tick;
-  if (replied_ && !request_.empty()) return busy_tick;
-  const std::lock_guard lock(mutex_);
-  if (running_ && interrupted_) return busy_tick;
-  if (!process_end_) return without_pidfd_tick;
-  if (running_ || attended_) return longest_sleep;
-  const auto left =
-      std::chrono::duration_cast<milliseconds>(last_use_ + settings_.idle - Clock::now());
-  return std::clamp(left + milliseconds(1), milliseconds(1), longest_sleep);
-}
-
-void Kernel::check_timers() {
-  const auto now = Clock::now();
-  if (!ready_ && now > started_ + settings_.start) {
-    end("did not start within " + whole_seconds(settings_.start));
-  } else if (leaving_ && now > replied_at_ + leave) {
-    end("was ended by the code");
-  } else if (!request_.empty() && replied_ && !leaving_ && now > replied_at_ + last_output) {
-    finish_run();
-  } else if (idle_since() < now - settings_.idle) {
-    const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(settings_.idle).count();
-    end("was not used for " +
-        (minutes > 0 ? std::to_string(minutes) + " minutes" : whole_seconds(settings_.idle)) +
-        " and was ended");
-  }
-}
-
-void Kernel::finish_run() {
-  request_.clear();
-  const std::lock_guard lock(mutex_);
-  running_ = false;
-  last_use_ = Clock::now();
-  changed_.notify_all();
-}
-
-std::string Kernel::how_it_ended() const {
-  const ProcessState state = process_->wait(
-      [](const ProcessState& now) { return now.has_exited(); }, Deadline::after(last_output), {});
-  const StreamEnds err = read_ends(process_->folder(), true, state.output_end, 4 * last_words);
-  std::string said = readable_output(err.head, err.tail, state.err_bytes, last_words);
-  if (!ready_ && said.find(missing_sign(language_)) != std::string::npos) {
-    return what_is_missing(language_);
-  }
-  std::string reason = leaving_ ? "was ended by the code" : "ended unexpectedly";
-  if (state.signal != 0) {
-    reason += ", killed by signal " + std::to_string(state.signal) + " (" +
-              ::strsignal(state.signal) + ")";
-    if (state.signal == SIGKILL) reason += ": it may have used too much memory";
-  } else {
-    reason += " with exit code " + std::to_string(state.exit_code);
-  }
-  if (said.empty() || leaving_) return reason;
-  return reason + "; the last that it wrote to stderr:\n" + said;
 }
 
 }  // namespace selfagent

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <condition_variable>
-#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -12,10 +12,15 @@
 #include <zmq.hpp>
 
 #include "base/unique_fd.h"
+#include "kernel/kernel_folder.h"
+#include "kernel/kernel_record.h"
 #include "kernel/kernels.h"
 #include "kernel/message.h"
 
 namespace selfagent {
+
+/// "30 s"
+std::string whole_seconds(milliseconds time);
 
 /// The context of ZeroMQ, whose threads have the sandbox user's rights on files: they connect to
 /// paths in a folder of that user, who may put links to other sockets there.
@@ -28,25 +33,6 @@ class KernelSockets {
   zmq::context_t context_;
 };
 
-/// A folder that only the sandbox user may enter, removed at the end. Its path is short: that of a
-/// socket has at most 107 bytes.
-class KernelFolder {
- public:
-  /// Throws Error if there is no room for it.
-  explicit KernelFolder(const Sandbox& sandbox);
-  ~KernelFolder();
-  KernelFolder(const KernelFolder&) = delete;
-  KernelFolder& operator=(const KernelFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  /// Makes a file that only that user may read.
-  void write(const std::string& name, std::string_view content) const;
-
- private:
-  const Sandbox& sandbox_;
-  std::filesystem::path path_;
-};
-
 /// Thread-safe. The sockets belong to its thread alone.
 class Kernel {
  public:
@@ -54,6 +40,10 @@ class Kernel {
   /// default".
   Kernel(const Sandbox& sandbox, ProcessTable& processes, KernelSockets& sockets,
          const Kernels::Settings& settings, const KernelCall& call, std::string name);
+  /// Goes on with one that an earlier daemon started, and returns at once; until it has answered
+  /// its calls wait. One that does not answer is ended.
+  Kernel(const Sandbox& sandbox, KernelSockets& sockets, const Kernels::Settings& settings,
+         const KernelRecord& record, ProcessPtr process);
   /// Ends the process.
   ~Kernel();
   Kernel(const Kernel&) = delete;
@@ -64,6 +54,10 @@ class Kernel {
 
   /// Ends the process; whoever waits is told `reason`.
   void end(const std::string& reason);
+
+  /// Waits until it is known whether it lives: a kernel of an earlier daemon may not answer. At
+  /// most until `deadline`, or until `stop` is requested.
+  void await_return(Deadline deadline, const std::stop_token& stop) const;
 
   /// How it ended; "" while it lives.
   std::string death() const;
@@ -83,6 +77,7 @@ class Kernel {
   void wake() const;
 
   // The thread.
+  void greet(Sockets& sockets);
   void serve(const std::stop_token& stop);
   std::string ask(zmq::socket_t& socket, const std::string& type, const Json& content) const;
   void take_messages(Sockets& sockets);
@@ -91,6 +86,8 @@ class Kernel {
   void send_what_waits(Sockets& sockets);
   milliseconds next_timer() const;
   void check_timers();
+  void check_return(Clock::time_point now);
+  bool is_starting() const;
   void finish_run();
   std::string how_it_ended() const;
 
@@ -101,13 +98,16 @@ class Kernel {
   const std::string key_;
   const MessageCoder coder_;
   zmq::context_t& context_;
+  const bool returned_;  // an earlier daemon started it
   UniqueFd wake_;
   ProcessPtr process_;
   UniqueFd process_end_;  // readable when the program has ended; empty where there is no such thing
 
   mutable std::mutex mutex_;  // protects the members below
+  std::optional<KernelRuns> runs_;
   mutable std::condition_variable_any changed_;
   bool attended_ = false;     // a call waits for it
+  bool returning_ = false;    // it has not answered this daemon yet
   bool running_ = false;      // code is to be run, or runs
   bool sent_ = false;         // it runs
   bool interrupted_ = false;  // or is about to be
@@ -124,7 +124,9 @@ class Kernel {
 
   // For the thread alone.
   const Clock::time_point started_ = Clock::now();
-  std::string request_;     // the id of what runs
+  std::string request_;  // the id of what runs
+  bool alive_ = false;   // a returned one: the control socket has answered
+  Clock::time_point alive_at_{};
   bool answered_ = false;   // the shell socket has answered
   bool published_ = false;  // the iopub socket has: both are connected
   bool ready_ = false;

@@ -1,10 +1,13 @@
 #include "kernel/kernels.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "kernel/kernel.h"
+#include "kernel/kernel_folder.h"
+#include "kernel/kernel_record.h"
 #include "kernel/programs.h"
 
 namespace selfagent {
@@ -33,34 +36,68 @@ Kernels::Kernels(const Sandbox& sandbox, ProcessTable& processes, Settings setti
       processes_(processes),
       settings_(std::move(settings)),
       sockets_(std::make_unique<KernelSockets>(sandbox)) {
-  // The newest first: of each name it is the one that was lost.
-  for (const auto& process : processes_.list()) {
+  std::set<std::string> names;
+  for (const auto& process : processes_.list()) {  // the newest first
     const ProcessInfo& info = process->info();
-    const auto& names = info.environment;
+    const auto& variables = info.environment;
     if (!info.command.starts_with(command_begin) ||
-        std::find(names.begin(), names.end(), kernel_mark) == names.end()) {
+        std::find(variables.begin(), variables.end(), kernel_mark) == variables.end()) {
       continue;
     }
-    const std::string name = info.command.substr(command_begin.size());
-    if (process->state().has_exited()) {
-      // Perhaps by a daemon that was killed before it could tell anybody.
-      lost_.emplace(name, "had ended when the daemon was restarted");
-      continue;
+    go_on_with(process, names.insert(info.command).second);
+  }
+  remove_abandoned_kernel_folders(sandbox_);
+}
+
+// Of the kernels of a name only the newest counts: the others were being ended.
+void Kernels::go_on_with(const ProcessPtr& process, bool newest) {
+  const std::string name = process->info().command.substr(command_begin.size());
+  const auto record = read_kernel_record(process->folder());
+  const bool lives = !process->state().has_exited();
+  if (lives && newest && record) {
+    try {
+      kernels_[name] = std::make_shared<Kernel>(sandbox_, *sockets_, settings_, *record, process);
+      return;
+    } catch (const Error& error) {
+      log::warn("{} is ended: {}", process->info().command, error.what());
+      kernels_.erase(name);
     }
-    log::info("ends {}, which an earlier daemon left", info.command);
-    lost_.emplace(name, "was ended when the daemon was restarted");
+  }
+  if (newest) {
+    // Perhaps it has ended by a daemon that was killed before it could tell anybody.
+    lost_[name] = lives ? "was ended when the daemon was restarted"
+                        : "had ended when the daemon was restarted";
+  }
+  if (lives) {
+    log::info("ends {}, which an earlier daemon left", process->info().command);
     try {
       process->end(left_over_grace);
     } catch (const Error&) {
       // It has ended by itself.
     }
   }
+  if (!record) return;
+  const KernelFolder abandoned(sandbox_, record->folder);
+  remove_kernel_record(process->folder());
 }
 
 Kernels::~Kernels() = default;
 
+// A kernel of an earlier daemon that does not answer is dead, which the call should know before it
+// chooses its kernel.
+void Kernels::await_return(const KernelCall& call, const std::string& name,
+                           const std::stop_token& stop) {
+  std::shared_ptr<Kernel> kernel;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto at = kernels_.find(name); at != kernels_.end()) kernel = at->second;
+  }
+  if (kernel && !call.restart) kernel->await_return(call.until, stop);
+}
+
 KernelAnswer Kernels::run(const KernelCall& call, const std::stop_token& stop) {
   const std::string name = std::string(to_string(call.language)) + " " + call.session;
+  await_return(call, name, stop);
   std::shared_ptr<Kernel> kernel;
   std::shared_ptr<Kernel> old;  // destroyed without the mutex
   std::string lost;

@@ -69,12 +69,13 @@ class Kernels {
     /// Where the page's node_modules are, for esbuild where the system has none.
     std::filesystem::path web_folder = {};
     milliseconds idle = std::chrono::minutes(30);  ///< After that long without a call it ends.
-    milliseconds start{30'000};                    ///< The longest wait for a new one.
-    milliseconds interrupt_grace{5'000};           ///< What does not stop by then is ended.
-    size_t most = 16;                              ///< Of more, the one idle longest is ended.
+    milliseconds start{30'000};  ///< The longest wait for a new one, and for one to answer again.
+    milliseconds interrupt_grace{5'000};  ///< What does not stop by then is ended.
+    size_t most = 16;                     ///< Of more, the one idle longest is ended.
   };
 
-  /// Ends the kernels that an earlier daemon left. Both outlive it.
+  /// Goes on with the kernels that an earlier daemon left, as far as they answer, and ends the
+  /// others. Does not wait for them. Both outlive it.
   Kernels(const Sandbox& sandbox, ProcessTable& processes, Settings settings);
   /// Ends them all.
   ~Kernels();
@@ -87,6 +88,8 @@ class Kernels {
   KernelAnswer run(const KernelCall& call, const std::stop_token& stop);
 
  private:
+  void go_on_with(const ProcessPtr& process, bool newest);
+  void await_return(const KernelCall& call, const std::string& name, const std::stop_token& stop);
   void make_room();
   std::vector<std::shared_ptr<Kernel>> take_dead();
 

@@ -229,13 +229,11 @@ function speak() {
     return { status: 'error', execution_count: counter, ...failure };
   };
 
-  const answers = {
-    kernel_info_request: () => ({
-      status: 'ok', protocol_version: '5.3', implementation: 'selfagent', implementation_version: '1', banner: '',
-      language_info: { name: language, version: process.version, mimetype: `text/${language}`, file_extension: typescript ? '.ts' : '.js' },
-    }),
-    execute_request: execute,
+  const about = {
+    status: 'ok', protocol_version: '5.3', implementation: 'selfagent', implementation_version: '1', banner: '',
+    language_info: { name: language, version: process.version, mimetype: `text/${language}`, file_extension: typescript ? '.ts' : '.js' },
   };
+  const answers = { kernel_info_request: () => about, execute_request: execute };
   let last = Promise.resolve();
   const shell = listen(address(connection.shell_port), 'ROUTER', (frames, reply) => {
     const message = decode(frames);
@@ -251,6 +249,10 @@ function speak() {
   });
   listen(address(connection.control_port), 'ROUTER', (frames, reply) => {
     const message = decode(frames);
+    if (message?.header.msg_type === 'kernel_info_request') {  // here it is answered while code runs, too
+      for (const state of ['busy', 'idle']) iopub(encode('status', { execution_state: state }, message));
+      return reply(encode('kernel_info_reply', about, message));
+    }
     if (message?.header.msg_type !== 'interrupt_request') return;
     parentPort.postMessage({ type: 'interrupt' });
     // Code that lets no message in is in a loop.

@@ -56,8 +56,9 @@ class Running {
         request_(request),
         streams_{Stream(sandbox, request.keep_bytes), Stream(sandbox, request.keep_bytes)} {
     const UniqueFd input = input_file(sandbox, request.input);
-    pid_ = spawn(sandbox, {request.argv, request.cwd, request.env, input.get(),
-                           streams_[0].pipe.write.get(), streams_[1].pipe.write.get()});
+    pid_ = spawn(sandbox,
+                 {request.argv, request.cwd, request.env, input.get(), streams_[0].pipe.write.get(),
+                  streams_[1].pipe.write.get(), request.finishes});
     for (auto& stream : streams_) stream.pipe.write.reset();
     pidfd_ = open_pidfd(pid_);
   }

@@ -22,6 +22,7 @@ struct CommandRequest {
   std::map<std::string, std::string> env;  ///< Added to Sandbox::environment().
   std::string input;                       ///< Bytes for standard input, then end of file.
   Deadline deadline = Deadline::never();   ///< The whole process group is killed then.
+  bool finishes = false;  ///< It goes on if the daemon is killed; otherwise it is killed with it.
   size_t keep_bytes = 1 << 20;  ///< Per stream; what is beyond is dropped from the middle.
   /// Called about once a second with the bytes of both streams so far, on the calling thread; may
   /// be empty.

@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "process/descriptors.h"
+#include "process/temporary_file.h"
 
 namespace selfagent {
 
@@ -158,18 +159,11 @@ void FileUpload::check_space(uint64_t more) const {
 }
 
 void FileUpload::open_unnamed(const Files& files) {
-  stopover_ = ".selfagent-" + random_hex(6) + ".tmp";
-  fd_ = open_at(place_.folder.get(), ".", O_TMPFILE | O_WRONLY, 0);
-  // Not every file system knows O_TMPFILE; some say so in odd ways.
-  if (fd_ || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)) {
-    if (!fd_) throw files.failure("write", place_.path, errno);
-    return;
-  }
-  hidden_ = stopover_;
-  fd_ = open_at(place_.folder.get(), hidden_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  if (fd_) return;
-  hidden_.clear();
-  throw files.failure("write", place_.path, errno);
+  TemporaryFile file = open_temporary(place_.folder.get());
+  if (!file.fd) throw files.failure("write", place_.path, errno);
+  fd_ = std::move(file.fd);
+  stopover_ = file.name;
+  if (file.named) hidden_ = file.name;
 }
 
 void FileUpload::open_part(const Files& files) {
@@ -232,23 +226,17 @@ void FileUpload::write(std::string_view bytes) {
   flushed_ = have_;
 }
 
-bool FileUpload::link_as(const std::string& name) const {
-  const std::string from = "/proc/self/fd/" + std::to_string(fd_.get());
-  return ::linkat(AT_FDCWD, from.c_str(), place_.folder.get(), name.c_str(), AT_SYMLINK_FOLLOW) ==
-         0;
-}
-
 void FileUpload::put_in_place() {
   const int folder = place_.folder.get();
   if (hidden_.empty() && !before_) {
-    if (link_as(place_.name)) return;
+    if (link_temporary(fd_.get(), folder, place_.name)) return;
     if (errno != EEXIST) fail(errno);
     if (request_.create_only) {
       throw VersionMismatch(place_.path.string() + " exists meanwhile, nothing was written");
     }
   }
   if (hidden_.empty()) {
-    if (!link_as(stopover_)) fail(errno);
+    if (!link_temporary(fd_.get(), folder, stopover_)) fail(errno);
     hidden_ = stopover_;
   }
   if (request_.create_only) {

@@ -1,9 +1,9 @@
 // A file that arrives piece by piece: whole under its name in the end, or not there at all.
 //
-// The bytes go to a file without a name (O_TMPFILE) in the folder of the target, which the kernel
-// removes even if the daemon is killed. Where a file system does not know that, and for uploads
-// that are to be resumed, it is a hidden file there. At the end: fsync, mode and owner of the file
-// that is replaced, rename.
+// The bytes go to a file without a name in the folder of the target (temporary_file.h), which the
+// kernel removes even if the daemon is killed. Where a file system does not know that, and for
+// uploads that are to be resumed, it is a hidden file there. At the end: fsync, mode and owner of
+// the file that is replaced, rename.
 #pragma once
 
 #include <sys/stat.h>
@@ -95,7 +95,6 @@ class FileUpload {
   void open_part(const Files& files);
   void check_space(uint64_t more) const;
   void check_version() const;
-  bool link_as(const std::string& name) const;
   void put_in_place();
   [[noreturn]] void fail(int error_number) const;
 

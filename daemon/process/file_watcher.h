@@ -48,31 +48,37 @@ class FileWatcher {
 
   /// Calls `changed`, on the thread of this, when what is at `path` below the folder `root` comes,
   /// goes or changes; of a folder, when a name in it comes or goes. Nothing needs to be there yet,
-  /// not even the folder it is in. Sees what the sandbox user may see. Of a symlink to a file it
-  /// is the link that is watched. Throws Error(resource_exhausted) when the system has no
-  /// watches left, Error(not_found) without a readable `root`.
+  /// not even the folder it is in. Sees what the sandbox user may see. Of a symlink what it
+  /// points to is watched with it, if that is below `root`, too. Throws Error(resource_exhausted)
+  /// when the system has no watches left, Error(not_found) without a readable `root`.
   std::unique_ptr<Watch> add(const std::filesystem::path& root, const std::filesystem::path& path,
                              Changed changed);
 
  private:
+  using Way = std::vector<std::filesystem::path>;  ///< root, then each name on the way
+  struct Awaited {
+    size_t way;   ///< of Entry::ways
+    size_t name;  ///< which name of it is awaited in a folder
+  };
   struct Entry {
-    std::vector<std::filesystem::path> names;  ///< root, then each name on the way
+    std::vector<Way> ways;  ///< what is asked for, then where the links at their ends lead
     Changed changed;
-    std::map<int, size_t> folders;  ///< by watch descriptor: which name of `names` is awaited in it
+    std::map<int, std::vector<Awaited>> folders;  ///< by watch descriptor
     bool news = false;
     Clock::time_point next{};  ///< Not told before.
   };
   using EntryPtr = std::shared_ptr<Entry>;
 
   void start();
-  void watch_way(const EntryPtr& entry);
-  void forget_way(const EntryPtr& entry);
-  bool watch_folder(const EntryPtr& entry, const std::filesystem::path& folder, size_t awaited);
+  void watch_ways(const EntryPtr& entry);
+  std::filesystem::path watch_way(const EntryPtr& entry, size_t way);
+  void forget_ways(const EntryPtr& entry);
+  bool watch_folder(const EntryPtr& entry, const std::filesystem::path& folder, Awaited awaited);
   void remove(const EntryPtr& entry);
   void work(const std::stop_token& stop);
   void read_events();
   void hear(int descriptor, uint32_t what, const std::string& name);
-  void hear(const EntryPtr& entry, size_t awaited, uint32_t what, const std::string& name);
+  bool hear(const EntryPtr& entry, Awaited awaited, uint32_t what, const std::string& name);
   void look_again(const EntryPtr& entry);
   Deadline tell();
 

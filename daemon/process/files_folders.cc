@@ -168,6 +168,7 @@ void Files::move(const fs::path& from, const fs::path& to, const std::stop_token
   // Another file system: a copy that keeps times, modes and links is mv's own business.
   CommandRequest request;
   request.argv = {"mv", "-n", "-T", "--", from, to};
+  request.finishes = true;  // half a copy is worse than a copy that nobody asked for any more
   const CommandResult result = run_command(sandbox_, request, stop);
   if (result.cancelled)
     throw Error(ErrorCode::cancelled, "cancelled while " + to.string() + " was being copied");

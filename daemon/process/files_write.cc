@@ -1,6 +1,6 @@
-// Writing: a temporary file in the same folder, fsync, rename. Where that cannot be (no right to
-// the folder, another owner, a mount point), the space is reserved first and the file written in
-// place, so that a full disk still changes nothing.
+// Writing: a temporary file in the same folder (temporary_file.h), fsync, then its name. Where that
+// cannot be (no right to the folder, another owner, a mount point), the space is reserved first and
+// the file written in place, so that a full disk still changes nothing.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "base/random.h"
 #include "process/descriptors.h"
 #include "process/files.h"
+#include "process/temporary_file.h"
 
 namespace selfagent {
 
@@ -18,30 +18,28 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A file that disappears again unless it was kept.
+// Disappears again unless it was put in its place.
 class Temporary {
  public:
-  explicit Temporary(int folder)
-      : folder_(folder),
-        name_(".selfagent-" + random_hex(6) + ".tmp"),
-        fd_(open_at(folder, name_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600)) {}
+  explicit Temporary(int folder) : folder_(folder), file_(open_temporary(folder)) {}
   ~Temporary() {
-    if (fd_ && !kept_) ::unlinkat(folder_, name_.c_str(), 0);
+    if (file_.fd && file_.named && !kept_) ::unlinkat(folder_, file_.name.c_str(), 0);
   }
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
 
-  explicit operator bool() const { return static_cast<bool>(fd_); }
-  int get() const { return fd_.get(); }
-  bool rename_to(const std::string& name) {
-    kept_ = ::renameat(folder_, name_.c_str(), folder_, name.c_str()) == 0;
+  explicit operator bool() const { return static_cast<bool>(file_.fd); }
+  int get() const { return file_.fd.get(); }
+  /// `is_new`: nothing of that name was there, so that it needs no other one on its way.
+  bool put(const std::string& name, bool is_new) {
+    kept_ = is_new && !file_.named && link_temporary(file_.fd.get(), folder_, name);
+    if (!kept_) kept_ = rename_temporary(file_, folder_, name);
     return kept_;
   }
 
  private:
   const int folder_;
-  const std::string name_;
-  const UniqueFd fd_;
+  TemporaryFile file_;
   bool kept_ = false;
 };
 
@@ -67,6 +65,7 @@ int overwrite(int fd, std::string_view content) {
 // True if it could be done by renaming, false if the way is barred and nothing has happened.
 bool Files::replace(const Place& place, std::string_view content, const struct stat* before,
                     const struct stat* expected) const {
+  sweep_temporaries(place.folder.get());
   Temporary temporary(place.folder.get());
   if (!temporary) {
     if (before != nullptr && (errno == EACCES || errno == EPERM)) return false;
@@ -84,7 +83,7 @@ bool Files::replace(const Place& place, std::string_view content, const struct s
                                          " was changed by someone else meanwhile, nothing was "
                                          "written: read it again");
   }
-  if (temporary.rename_to(place.name)) return true;
+  if (temporary.put(place.name, before == nullptr)) return true;
   if (errno == EBUSY || errno == EPERM || errno == EACCES) return false;
   throw failure("write", place.path, errno);
 }

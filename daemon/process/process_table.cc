@@ -190,6 +190,14 @@ uint64_t number_of(const std::string& id) {
   return error == std::errc() && end == id.data() + id.size() ? number : 0;
 }
 
+void end_what_runs(const ProcessPtr& process, milliseconds grace) {
+  try {
+    process->end(grace);
+  } catch (const Error&) {
+    // It has ended by itself.
+  }
+}
+
 }  // namespace
 
 std::filesystem::path keeper_program() {
@@ -221,6 +229,7 @@ ProcessTable::~ProcessTable() {
 }
 
 ProcessPtr ProcessTable::start(const ProcessRequest& request) {
+  check_open();
   const ExecPlan plan = plan_exec(sandbox_, {request.argv, request.cwd, request.env, -1, -1, -1});
   ProcessInfo info;
   info.id = new_id();
@@ -237,6 +246,7 @@ ProcessPtr ProcessTable::start(const ProcessRequest& request) {
   info.stays = request.stays;
   const fs::path path = settings_.folder / info.id;
   if (::mkdir(path.c_str(), 0700) != 0) throw system_error("cannot make " + path.string(), errno);
+  ProcessPtr process;
   try {
     const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const UniqueFd file(
@@ -249,16 +259,35 @@ ProcessPtr ProcessTable::start(const ProcessRequest& request) {
     if (report.state == keeper::State::failed) {
       throw exec_error(report.step, report.error, sandbox_, plan);
     }
-    const auto process = std::make_shared<Process>(info, path, std::move(ours));
+    process = std::make_shared<Process>(info, path, std::move(ours));
     process->update(report);
     watch(process);
     want_spare();
-    return process;
   } catch (...) {
     std::error_code problem;
     fs::remove_all(path, problem);
     throw;
   }
+  try {
+    check_open();
+  } catch (const Error&) {  // perhaps too late for close() to know of it
+    end_what_runs(process, milliseconds(0));
+    throw;
+  }
+  return process;
+}
+
+void ProcessTable::check_open() const {
+  const std::lock_guard lock(mutex_);
+  if (closed_) throw Error(ErrorCode::unavailable, "the daemon stops: no program is started");
+}
+
+void ProcessTable::close(milliseconds grace) {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  end_all(grace);
 }
 
 // A connection to a keeper that has this work: the spare one if it is ready, or a new one.
@@ -354,13 +383,7 @@ ProcessPtr ProcessTable::started_by(const std::string& call) const {
 void ProcessTable::end_all(milliseconds grace) {
   auto all = list();
   std::erase_if(all, [](const ProcessPtr& process) { return process->info().stays; });
-  for (const auto& process : all) {
-    try {
-      process->end(grace);
-    } catch (const Error&) {
-      // It has ended by itself.
-    }
-  }
+  for (const auto& process : all) end_what_runs(process, grace);
   const Deadline deadline = Deadline::after(grace + std::chrono::seconds(1));
   for (const auto& process : all) process->wait_for_end(deadline, {});
 }

@@ -70,7 +70,8 @@ class ProcessTable {
   ProcessTable& operator=(const ProcessTable&) = delete;
 
   /// Throws Error(not_found) if there is no such program, Error(invalid_argument) for a bad working
-  /// directory, Error(resource_exhausted) if the disk or the system has no room.
+  /// directory, Error(resource_exhausted) if the disk or the system has no room, Error(unavailable)
+  /// after close().
   ProcessPtr start(const ProcessRequest& request);
 
   /// Throws Error(not_found) that names those there are.
@@ -86,6 +87,8 @@ class ProcessTable {
   /// Ends everything that runs, but what stays, and waits for it, at most a second longer than
   /// `grace`.
   void end_all(milliseconds grace);
+  /// The same, and whatever is being started meanwhile is ended, too: nothing is from now on.
+  void close(milliseconds grace);
 
   /// Forgets a process and its output. Throws Error(not_found), Error(conflict) if it runs.
   void forget(const std::string& id);
@@ -94,6 +97,7 @@ class ProcessTable {
 
  private:
   std::string new_id();
+  void check_open() const;
   void adopt_all();
   void await_first_words() const;
   void hear(const std::stop_token& stop);
@@ -110,6 +114,7 @@ class ProcessTable {
   UniqueFd epoll_;
   UniqueFd wake_;
   mutable std::mutex mutex_;  // protects the members below
+  bool closed_ = false;
   uint64_t last_number_ = 0;
   std::map<uint64_t, ProcessPtr> processes_;
   std::map<int, ProcessPtr> by_keeper_;

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -55,6 +56,7 @@ struct ChildPlan {
   unsigned highest_fd;
   rlim_t descriptor_limit;
   rlim_t process_limit;
+  pid_t parent;  // 0: the child outlives it
 };
 
 [[noreturn]] void fail(const ChildPlan& plan, keeper::Step step) {
@@ -92,6 +94,11 @@ void close_on_exec_from(unsigned first, unsigned highest) {
   if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
     descriptors.rlim_cur = std::min(plan.descriptor_limit, descriptors.rlim_max);
     ::setrlimit(RLIMIT_NOFILE, &descriptors);
+  }
+  // After the change of the user, which clears it. The parent may have ended before.
+  if (plan.parent != 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != plan.parent) ::_exit(127);
   }
   keeper::reset_signals();
   keeper::exec_first(plan.candidates.data(), plan.argv, plan.envp);
@@ -280,7 +287,8 @@ pid_t spawn(const Sandbox& sandbox, const Program& program) {
                                 failure_write.get(),
                                 highest_descriptor(),
                                 sandbox.descriptor_limit(),
-                                process_limit(sandbox)});
+                                process_limit(sandbox),
+                                program.outlives ? 0 : ::getpid()});
   failure_write.reset();
   Failure failure{};
   if (reached_exec(failure_read.get(), failure)) return pid;

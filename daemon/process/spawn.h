@@ -31,6 +31,7 @@ struct Program {
   int in = -1;
   int out = -1;
   int err = -1;
+  bool outlives = false;  ///< It goes on when this thread, or the whole daemon, ends before it.
 };
 
 /// What a child process needs for the exec of a program, as strings.
@@ -54,10 +55,11 @@ Error exec_error(keeper::Step step, int error_number, const Sandbox& sandbox, co
 
 /// Starts `program` as the leader of its own session and process group and returns its pid, which
 /// the caller must wait for. It gets the sandbox's user, groups and environment, umask 022, default
-/// signals, at most most_processes, a high oom_score_adj, and no descriptor but the three. It may
-/// gain privileges by setuid programs (no_new_privs is not set): which of them exist is the image's
-/// choice, and Chromium's own sandbox needs them. Throws Error(not_found) if there is no such
-/// program, Error(invalid_argument) for a bad working directory.
+/// signals, at most most_processes, a high oom_score_adj, and no descriptor but the three. Unless
+/// it outlives this thread it is killed with it: prctl(2), PR_SET_PDEATHSIG. It may gain privileges
+/// by setuid programs (no_new_privs is not set): which of them exist is the image's choice, and
+/// Chromium's own sandbox needs them. Throws Error(not_found) if there is no such program,
+/// Error(invalid_argument) for a bad working directory.
 pid_t spawn(const Sandbox& sandbox, const Program& program);
 
 /// A close-on-exec duplicate of `fd` whose number is at least `least`. Throws Error.

@@ -1,8 +1,8 @@
 // A full disk, no memory and no processes left, each used up by a tool: the daemon answers all the while, says what failed
 // and what to do, keeps what it has, and goes on when there is room again.
 //
-// The disk is a small file system that only the daemon sees; tools are another user, for whom the number of processes is
-// limited. Both need root.
+// The disk is a small file system that only the daemon sees. For root tools are another user, for whom the number of
+// processes is limited. For others all of it is in a user namespace of its own, in which that number is limited, too.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
@@ -10,13 +10,17 @@ import { once } from "node:events";
 import { describe } from "node:test";
 import { Child, binary, processesWith, test, textOf, until, useBox, within } from "./harness.mjs";
 
-const user = "nobody";
+const isRoot = process.getuid() === 0;
+const user = isRoot ? "nobody" : "root"; // of tools, as they see it
 const disk_mib = 64;
 const group_mib = 400;
 
+const unshare = ["unshare", isRoot ? "-m" : "-rm"];
+const enter = ["nsenter", ...(isRoot ? [] : ["-U", "--preserve-credentials"]), "-m", "-t"];
+
 function whyNot() {
-  if (process.getuid() !== 0) return "only root can mount a disk and run tools as another user";
-  const tried = spawnSync("unshare", ["-m", "sh", "-c", "mount -t tmpfs -o size=1m none /mnt"], { encoding: "utf8" });
+  const [program, ...args] = unshare;
+  const tried = spawnSync(program, [...args, "sh", "-c", "mount -t tmpfs -o size=1m none /mnt"], { encoding: "utf8" });
   return tried.status !== 0 && `no disk can be mounted here: ${tried.error?.message ?? tried.stderr.trim()}`;
 }
 const skip = whyNot();
@@ -42,15 +46,18 @@ function memoryGroup() {
 describe("with a tool that uses up", { skip }, () => {
   const box = useBox({
     desktop: false,
-    args: ["--sandbox-user", user],
+    args: isRoot ? ["--sandbox-user", user] : [],
     prepare: async (own) => {
       chmodSync(own.folder, 0o755);
       // The disk lasts as long as somebody is where it is mounted, through restarts of the daemon.
-      const mount = `mount -t tmpfs -o size=${disk_mib}m,mode=755 none ${own.folder} && cd ${own.folder} && mkdir workspace home && chown ${user} workspace && echo ready && exec sleep 100000`;
-      const holder = new Child("unshare", ["-m", "sh", "-c", mount], { stdio: ["ignore", "pipe", "inherit"] });
+      // Jails are made in a folder of root's, which the root of a user namespace is not elsewhere.
+      const jails = isRoot ? "true" : "mount -t tmpfs -o mode=1777 none /var/tmp";
+      const mount = `${jails} && mount -t tmpfs -o size=${disk_mib}m,mode=755 none ${own.folder} && cd ${own.folder} && mkdir workspace home && chown ${user} workspace && echo ready && exec sleep 100000`;
+      const [program, ...args] = unshare;
+      const holder = new Child(program, [...args, "sh", "-c", mount], { stdio: ["ignore", "pipe", "inherit"] });
       await within(30_000, "the disk is mounted", once(holder.process.stdout, "data"));
       own.model = holder;
-      return { program: ["nsenter", "-t", String(holder.pid), "-m", binary] };
+      return { program: [...enter, String(holder.pid), binary] };
     },
   });
 

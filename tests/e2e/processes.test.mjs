@@ -1,8 +1,8 @@
 // Programs that outlive the call, the client and the daemon.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { describe } from "node:test";
-import { isRunning, test, textOf, until, useBox } from "./harness.mjs";
+import { isRunning, put, test, textOf, until, useBox } from "./harness.mjs";
 
 const box = useBox({ windowManager: false });
 
@@ -64,6 +64,44 @@ describe("a long command", () => {
     await until("the child has ended", () => !isRunning(pid));
     await until("it has ended", async () => (await call("process_read", { id })).state === "ended");
   });
+});
+
+describe("a helper of a tool, the grep of search_files,", () => {
+  const greps = () => readdirSync("/proc").filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, "utf8") === "grep\n" && readlinkSync(`/proc/${pid}/cwd`) === box.daemon.workspace;
+    } catch {
+      return false; // no process, or it has just ended
+    }
+  }).map(Number);
+  /** Children of the daemon that have ended and that nobody has waited for. */
+  const zombies = () => readdirSync("/proc").filter((pid) => {
+    try {
+      return new RegExp(`\\) Z ${box.daemon.child.pid} `).test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    } catch {
+      return false;
+    }
+  });
+
+  const ways = {
+    "whose call is cancelled": (socket) => socket.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 3 } }),
+    "whose client vanishes": (socket) => socket.close(),
+    "whose daemon is stopped": () => box.daemon.restart("SIGTERM"),
+    "whose daemon is killed": () => box.daemon.restart("SIGKILL"),
+  };
+  for (const [way, end] of Object.entries(ways)) {
+    test(`${way} ends and leaves nothing`, async () => {
+      // A search for back references that takes longer than anybody waits.
+      put(box, "long.txt", `${"a".repeat(300)}b\n`);
+      const socket = await box.daemon.webSocket();
+      socket.send({ jsonrpc: "2.0", id: 3, method: "search_files", params: { pattern: "^(a*)(a*)(a*)(a*)(a*)\\1\\2\\3\\4\\5bc?$", regex: true } });
+      const [pid] = await until("it searches", () => greps().length === 1 && greps());
+      await end(socket);
+      await until("it has ended", () => !isRunning(pid) && greps().length === 0);
+      await until("nothing of it is left", () => zombies().length === 0);
+      await socket.close().catch(() => {});
+    });
+  }
 });
 
 describe("many", () => {

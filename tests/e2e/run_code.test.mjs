@@ -107,15 +107,40 @@ describe("run_code", () => {
     assert.match((await call("1", { session: "mortal" })).text, /killed by signal 9[^]*began with nothing defined\nOut\[1\]: 1$/);
   });
 
-  test("ends what a killed daemon left, says so, and leaves nothing at an orderly stop", async () => {
-    const { pid } = (await kernels()).find(({ command, state }) => command === "kernel python default" && state === "running");
-    assert.ok(isRunning(pid));
+  test("goes on with the kernels of a killed daemon, also with code that still runs", async () => {
+    const living = async () => (await kernels()).filter(({ state }) => state === "running").map(({ command, pid }) => `${command} ${pid}`).sort();
+    await call("survivor = 40");
+    await call("let survivor: number = 41", { language: "typescript" });
+    await call("import os, time\nprint('begun', flush=True)\nwhile not os.path.exists('on'): time.sleep(0.01)\nprint('late', flush=True); 'end'", { session: "busy", timeout_ms: 1 });
+    await until("the code runs", async () => /begun/.test((await call("", { session: "busy", timeout_ms: 50 })).text));
+    const before = await living();
     await box.daemon.restart("SIGKILL");
-    await until("the old kernel has ended", () => !isRunning(pid));
-    const fresh = await call("x");
-    assert.match(fresh.text, /(was|had) ended when the daemon was restarted[^]*NameError/);
-    const later = (await kernels()).find(({ command, state }) => command === "kernel python default" && state === "running").pid;
+    assert.deepEqual(await living(), before);
+    assert.match((await call("survivor + 2")).text, /^done after \d+ ms\nOut\[\d+\]: 42$/);
+    assert.match((await call("survivor + 1", { language: "typescript" })).text, /^done after \d+ ms\nOut\[\d+\]: 42$/);
+    const busy = await call("1", { session: "busy" });
+    assert.equal(busy.isError, true);
+    assert.match(busy.text, /is busy: it still runs the code of an earlier call[^]*empty code to wait/);
+    put(box, "on", "");
+    const rest = await call("", { session: "busy" });
+    assert.equal(rest.isError, false, rest.text);
+    assert.match(rest.text, /^done after [^]*the daemon was restarted before it told how this code ended[^]*is lost\]\nlate\nOut\[\d+\]: 'end'$/);
+    assert.deepEqual(await living(), before);
+  });
+
+  test("tells of a kernel that ended while there was no daemon, and leaves nothing at an orderly stop", async () => {
+    const find = async () => (await kernels()).find(({ command, state }) => command === "kernel python default" && state === "running");
+    const { id, pid } = await find();
+    assert.ok(isRunning(pid));
+    await box.daemon.stop("SIGKILL");
+    process.kill(pid, "SIGKILL");
+    await until("the kernel has ended", () => !isRunning(pid));
+    await box.daemon.start(`127.0.0.1:${box.daemon.port}`);
+    const fresh = await call("survivor");
+    assert.match(fresh.text, /had ended when the daemon was restarted[^]*NameError/);
+    const later = await find();
+    assert.notEqual(later.id, id);
     await box.daemon.restart("SIGTERM");
-    await until("the kernel has ended", () => !isRunning(later));
+    await until("the kernel has ended", () => !isRunning(later.pid));
   });
 });

@@ -1,9 +1,10 @@
 // What the official SDK's clients make of it: news of the screen, and answers that survive a broken connection.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { Daemon, test, textOf, until, useBox } from "./harness.mjs";
 import { sdkClients } from "./sdk.mjs";
@@ -94,6 +95,47 @@ for (const [name, sdk] of Object.entries(sdkClients)) {
     }
   });
 }
+
+test("a subscriber of a symlink hears of the file that it points to", async () => {
+  const file = (name) => join(box.daemon.workspace, name);
+  writeFileSync(file("target.txt"), "one");
+  symlinkSync("target.txt", file("link.txt"));
+  const socket = await box.daemon.webSocket();
+  try {
+    const uri = pathToFileURL(file("link.txt")).href;
+    assert.ok((await socket.request(1, "resources/subscribe", { uri })).result);
+    const heard = () => socket.messages.filter(({ text }) => JSON.parse(text).params?.uri === uri).length;
+    writeFileSync(file("target.txt"), "two");
+    await until("news of the target", () => heard() > 0);
+    assert.ok(socket.messages.every(({ text }) => !text.includes("target.txt")), "it is called as the subscriber calls it");
+  } finally {
+    await socket.close();
+  }
+});
+
+test("a subscriber of a job's log hears that it grows, however long it is", async () => {
+  const { body: { job_id: id } } = await box.daemon.post("/schedule", {
+    kind: "shell", code: "head -c 6000000 /dev/zero | tr '\\0' x; echo; for i in 1 2 3; do echo at $i; until [ -e on-$i ]; do sleep 0.02; done; done; echo end",
+  });
+  const stdout = async () => (await box.daemon.get(`/status/${id}`)).body.stdout;
+  await until("the log is long", async () => (await stdout()).includes("at 1"));
+  const socket = await box.daemon.webSocket();
+  try {
+    assert.ok((await socket.request(1, "resources/subscribe", { uri: `job://${id}/log` })).result);
+    const heard = () => socket.messages.filter(({ text }) => JSON.parse(text).method === "notifications/resources/updated").length;
+    for (const i of [1, 2]) {
+      // One may still be on its way from before.
+      const before = heard();
+      writeFileSync(join(box.daemon.workspace, ".jobs", id, `on-${i}`), "");
+      await until("the job goes on", async () => (await stdout()).includes(`at ${i + 1}`));
+      await until("news of it", () => heard() > before);
+    }
+    assert.equal((await box.daemon.get(`/status/${id}`)).body.state, "running", "it was not the end that was told");
+  } finally {
+    await box.daemon.post(`/cancel/${id}`);
+    await socket.close();
+  }
+});
 
 test("the SDK's client hears that a subscription ends because the daemon stops", async () => {
   const folder = join(box.folder, "stopping");

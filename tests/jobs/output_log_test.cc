@@ -118,6 +118,27 @@ TEST_CASE("a program that writes without end does not fill the store") {
   CHECK_THAT(last.substr(last.size() - 100), ContainsSubstring("GET /download/j-1 has the log"));
 }
 
+TEST_CASE("watchers hear that a log grows, also when its text is no longer sent") {
+  Output output;
+  EventWatch watch(output.store);
+  OutputLog::Limits limits;
+  limits.event_bytes = 1000;
+  limits.interval = limits.grown_interval = milliseconds(1);
+  OutputLog log(output.store, "j-1", output.folder.path / "log", limits);
+  log.write(std::string(2000, 'x'), false);
+  watch.wait_for_output("j-1", "more output is not shown live");
+  for (const uint64_t end : {2010u, 2020u}) {
+    log.write(std::string(10, 'y'), false);
+    const Event grown = watch.wait(
+        [&](const Event& event) { return event.kind == "log_grew" && event.data["end"] == end; });
+    CHECK(grown.job_id == "j-1");
+    CHECK(grown.data["stream"] == "stdout");
+  }
+  log.write("short", true);  // the other stream has room
+  watch.wait([](const Event& event) { return event.kind == "stderr"; });
+  CHECK(output.events("log_grew").empty());
+}
+
 TEST_CASE("the tail of a log begins with a whole character") {
   TemporaryFolder folder;
   std::ofstream(folder.path / "log") << "abc美def";

@@ -162,28 +162,6 @@ TEST_CASE("an idle kernel ends, and of too many the one idle longest") {
   CHECK_THAT(small.run("1", {.session = "a"}).lost, ContainsSubstring("to make room"));
 }
 
-TEST_CASE("kernels that an earlier daemon left are ended, and the next call says so") {
-  Workbench bench;
-  const std::string process = bench.run("1").process;
-  Kernels later(bench.sandbox, bench.processes, {});
-  CHECK(eventually([&] { return bench.processes.find(process)->state().is_over(); }));
-  const KernelAnswer answer =
-      later.run({.session = "default", .code = "2"}, bench.stop.get_token());
-  CHECK_THAT(answer.lost, ContainsSubstring("the daemon was restarted"));
-  CHECK(answer.shown.text == "Out[1]: 2\n");
-}
-
-TEST_CASE("a kernel that a daemon ended and told nobody is told by the next one") {
-  Workbench bench;
-  const std::string process = bench.run("1").process;
-  const Kernels killed(bench.sandbox, bench.processes, {});
-  REQUIRE(eventually([&] { return bench.processes.find(process)->state().is_over(); }));
-  Kernels later(bench.sandbox, bench.processes, {});
-  const KernelCall call{.session = "default", .code = "2"};
-  CHECK(later.run(call, bench.stop.get_token()).lost == "had ended when the daemon was restarted");
-  CHECK(later.run(call, bench.stop.get_token()).lost.empty());
-}
-
 TEST_CASE("the kernel runs as the sandbox user, with a folder that only it may enter") {
   if (::geteuid() != 0) SUCCEED("needs root");
   if (::geteuid() != 0) return;

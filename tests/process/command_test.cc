@@ -238,6 +238,31 @@ TEST_CASE("a stop request ends a command within 100 ms") {
   CHECK(took < milliseconds(100));
 }
 
+TEST_CASE("a command ends with a daemon that is killed, unless it is to finish") {
+  const std::string user = GENERATE("", "nobody");
+  if (!user.empty() && !can_switch_users()) return;
+  for (const bool finishes : {false, true}) {
+    const Scratch scratch;
+    const pid_t daemon = ::fork();
+    if (daemon == 0) {
+      CommandRequest request = bash("echo $$ > begun; mv begun pid; exec sleep 1000");
+      request.finishes = finishes;
+      run_command(Sandbox({user, scratch.path(), ":77"}), request, {});
+      ::_exit(0);
+    }
+    REQUIRE(eventually([&] { return std::filesystem::exists(scratch / "pid"); }));
+    const int command = pid_in(scratch, "pid");
+    CHECK(is_alive(command));
+    ::kill(daemon, SIGKILL);
+    ::waitpid(daemon, nullptr, 0);
+    if (finishes) {
+      CHECK(is_alive(command));
+      ::kill(command, SIGKILL);
+    }
+    CHECK(eventually([&] { return !is_alive(command); }));
+  }
+}
+
 TEST_CASE("a command is not started after a stop request") {
   const Scratch scratch;
   std::stop_source source;

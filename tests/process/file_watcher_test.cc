@@ -90,6 +90,46 @@ TEST_CASE_METHOD(Watching, "of a folder the names in it are told of") {
   CHECK(tells([&] { fs::rename(folder.path() / "src/b.cc", folder.path() / "src/c.cc"); }));
 }
 
+TEST_CASE_METHOD(Watching,
+                 "of a symlink what it points to is told of, too, wherever it points next") {
+  folder.write("data/v1.txt", "1");
+  folder.write("data/v2.txt", "2");
+  fs::create_symlink("data/v1.txt", folder / "data.lnk");
+  fs::create_symlink(folder / "data.lnk", folder / "latest");
+  const auto watch = this->watch("latest");
+  CHECK(tells([&] { folder.write("data/v1.txt", "new"); }));
+  folder.write("data/v2.txt", "new");
+  settle();
+  const int before = told;
+  folder.write("data/v2.txt", "newer");
+  settle();
+  CHECK(told == before);
+  const auto link_to = [&](const char* target) {
+    fs::create_symlink(target, folder / "next");
+    fs::rename(folder.path() / "next", folder.path() / "data.lnk");
+  };
+  CHECK(tells([&] { link_to("data/v2.txt"); }));
+  CHECK(tells([&] { folder.write("data/v2.txt", "newest"); }));
+  CHECK(tells([&] { link_to("to/come.txt"); }));
+  CHECK(tells([&] { folder.write("to/come.txt", "here"); }));
+  CHECK(tells([&] { fs::remove_all(folder.path() / "to"); }));
+}
+
+TEST_CASE_METHOD(Watching,
+                 "a symlink that leads out of the root, or in a circle, is all that is watched") {
+  const Scratch elsewhere;
+  elsewhere.write("a.txt", "old");
+  fs::create_symlink(elsewhere / "a.txt", folder / "out");
+  fs::create_symlink("circle", folder / "circle");
+  const auto out = this->watch("out");
+  const auto circle = this->watch("circle");
+  elsewhere.write("a.txt", "new");
+  settle();
+  CHECK(told == 0);
+  CHECK(tells([&] { fs::remove(folder.path() / "out"); }));
+  CHECK(tells([&] { fs::remove(folder.path() / "circle"); }));
+}
+
 TEST_CASE("two changes within the interval are told of at its end") {
   const Scratch folder;
   const Sandbox sandbox({"", folder.path(), ""});

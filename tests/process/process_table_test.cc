@@ -10,6 +10,7 @@
 #include <csignal>
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "base/error.h"
 #include "catch.h"
@@ -471,7 +472,8 @@ TEST_CASE_METHOD(Programs, "the next program is taken by a keeper that waits for
     REQUIRE(end_of(process).is_over());
     return std::stoi(all(process));
   };
-  CHECK(spares().empty());  // nobody has started anything
+  // Nobody has started anything, but that of the test before may still be ending.
+  REQUIRE(eventually([&] { return spares().empty(); }));
   keeper_of_one();
   REQUIRE(eventually([&] { return spares().size() == 1; }));
   const int waiting = spares().front();
@@ -485,4 +487,33 @@ TEST_CASE_METHOD(Programs, "the next program is taken by a keeper that waits for
   REQUIRE(eventually([&] { return spares().size() == 1; }));
   table.reset();
   CHECK(eventually([&] { return spares().empty(); }));
+}
+
+TEST_CASE_METHOD(Programs, "what is being started when the table is closed is ended, too") {
+  // A keeper that comes to its work when the test says so.
+  const std::string file = scratch / "keeper";
+  scratch.write("keeper", "#!/bin/bash\n[ \"$1\" ] && exit\ntouch " + (scratch / "waits") +
+                              "\nuntil [ -e " + (scratch / "go") +
+                              " ]; do sleep 0.01; done\nexec " + keeper_program().string());
+  std::filesystem::permissions(file, std::filesystem::perms::all);
+  table.reset();
+  settings.keeper = file;
+  table.emplace(sandbox, settings);
+  std::string refused;
+  std::thread starter([&] {
+    try {
+      start("echo $$ > pid; exec sleep 1000");
+    } catch (const Error& error) {
+      refused = error.what();
+    }
+  });
+  const bool waits = eventually([&] { return std::filesystem::exists(scratch / "waits"); });
+  table->close(0ms);
+  scratch.write("go", "");
+  starter.join();
+  REQUIRE(waits);
+  CHECK(refused == "the daemon stops: no program is started");
+  REQUIRE(table->list().size() == 1);
+  CHECK(end_of(table->list().front()).is_over());
+  CHECK_THROWS_WITH(start("true"), ContainsSubstring("the daemon stops"));
 }
