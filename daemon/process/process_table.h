@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -106,7 +105,6 @@ class ProcessTable {
   bool crowded() const;
   UniqueFd keep(const UniqueFd& config, const UniqueFd& folder);
   void want_spare();
-  milliseconds until_spare() const;
   void start_spare();
 
   const Sandbox& sandbox_;
@@ -119,7 +117,7 @@ class ProcessTable {
   std::map<uint64_t, ProcessPtr> processes_;
   std::map<int, ProcessPtr> by_keeper_;
   UniqueFd spare_;  ///< to a keeper that waits for its program: starting one takes a while
-  std::optional<Clock::time_point> spare_due_;  ///< then one is started
+  bool spare_wanted_ = false;
   std::jthread thread_;
 };
 
