@@ -7,6 +7,7 @@
 // them.
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -83,6 +84,7 @@ class Keeper {
       send_all();
     }
     while (report_.state != State::gone) turn();
+    ::sched_yield();  // to the daemon, which somebody waits for
     ::unlinkat(folder_fd, "control", 0);
     return 0;
   }

@@ -35,6 +35,8 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::hours forget_interval{1};
 constexpr milliseconds longest_start{10'000};
+// Longer than a quick command takes.
+constexpr milliseconds pause_before_spare{5};
 constexpr milliseconds keepers_first_words{2000};  // of the keepers that were found, together
 // So that none of the descriptors for a keeper overwrites another.
 constexpr int above_a_keepers = keeper::client_fd + 1;
@@ -311,21 +313,27 @@ UniqueFd ProcessTable::keep(const UniqueFd& config, const UniqueFd& folder) {
   return std::move(ours);
 }
 
-// For the next program: while this one runs there is often a processor that has nothing to do.
+// For the next program, soon: not while this one starts, which it would hold up.
 void ProcessTable::want_spare() {
   {
     const std::lock_guard lock(mutex_);
     if (spare_) return;
-    spare_wanted_ = true;
+    spare_due_ = Clock::now() + pause_before_spare;
   }
   const uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
 }
 
+milliseconds ProcessTable::until_spare() const {
+  const std::lock_guard lock(mutex_);
+  return spare_due_ ? Deadline(*spare_due_).left() : std::chrono::hours(1);
+}
+
 void ProcessTable::start_spare() {
   {
     const std::lock_guard lock(mutex_);
-    if (!std::exchange(spare_wanted_, false)) return;
+    if (!spare_due_ || Clock::now() < *spare_due_) return;
+    spare_due_.reset();
   }
   try {
     auto [ours, theirs] = connection();
@@ -474,8 +482,9 @@ void ProcessTable::hear(const std::stop_token& stop) {
     const auto left =
         std::chrono::duration_cast<milliseconds>(next_forgetting - Clock::now()).count();
     // One more: what is left is rounded down.
+    const int64_t longest = std::min<int64_t>(left, until_spare().count()) + 1;
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                   static_cast<int>(std::clamp<int64_t>(left + 1, 0, 3'600'000)));
+                                   static_cast<int>(std::clamp<int64_t>(longest, 0, 3'600'000)));
     for (int i = 0; i < count; ++i) {
       if (events[static_cast<size_t>(i)].data.fd == wake_.get()) {
         uint64_t woken = 0;

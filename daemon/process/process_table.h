@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -105,6 +106,7 @@ class ProcessTable {
   bool crowded() const;
   UniqueFd keep(const UniqueFd& config, const UniqueFd& folder);
   void want_spare();
+  milliseconds until_spare() const;
   void start_spare();
 
   const Sandbox& sandbox_;
@@ -117,7 +119,7 @@ class ProcessTable {
   std::map<uint64_t, ProcessPtr> processes_;
   std::map<int, ProcessPtr> by_keeper_;
   UniqueFd spare_;  ///< to a keeper that waits for its program: starting one takes a while
-  bool spare_wanted_ = false;
+  std::optional<Clock::time_point> spare_due_;  ///< then one is started
   std::jthread thread_;
 };
 
