@@ -15,16 +15,16 @@ namespace selfagent {
 
 namespace {
 
-std::pair<UniqueFd, UniqueFd> connected() {
+std::pair<UniqueFd, UniqueFd> new_socket_pair() {
   std::array<int, 2> ends{};
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
 // Reads what is there at every event, and takes itself out at the end.
-struct Reader : Readiness::Watcher, std::enable_shared_from_this<Reader> {
-  explicit Reader(Readiness& by) : readiness(by) {
-    auto [ours, others] = connected();
+struct SocketReader : Readiness::Watcher, std::enable_shared_from_this<SocketReader> {
+  explicit SocketReader(Readiness& by) : readiness(by) {
+    auto [ours, others] = new_socket_pair();
     socket = std::move(ours);
     other = std::move(others);
   }
@@ -56,9 +56,9 @@ struct Reader : Readiness::Watcher, std::enable_shared_from_this<Reader> {
 TEST_CASE("every one of many sockets is told of what comes, and the loop ends with the last") {
   asio::io_context io;
   const auto readiness = Readiness::create(io);
-  std::vector<std::shared_ptr<Reader>> readers;
+  std::vector<std::shared_ptr<SocketReader>> readers;
   for (int i = 0; i < 100; ++i) {  // more than one wake-up tells of
-    readers.push_back(std::make_shared<Reader>(*readiness));
+    readers.push_back(std::make_shared<SocketReader>(*readiness));
     readers.back()->start();
   }
   for (const auto& reader : readers) reader->send("one ");
@@ -78,7 +78,7 @@ TEST_CASE("every one of many sockets is told of what comes, and the loop ends wi
 TEST_CASE("the end that comes together with the last bytes is told with them") {
   asio::io_context io;
   const auto readiness = Readiness::create(io);
-  const auto reader = std::make_shared<Reader>(*readiness);
+  const auto reader = std::make_shared<SocketReader>(*readiness);
   reader->send("last words");
   reader->other.reset();
   reader->start();
@@ -92,9 +92,9 @@ TEST_CASE("the end that comes together with the last bytes is told with them") {
 TEST_CASE("a socket that was removed, or whose watcher is gone, is told of nothing") {
   asio::io_context io;
   const auto readiness = Readiness::create(io);
-  const auto removed = std::make_shared<Reader>(*readiness);
-  auto gone = std::make_shared<Reader>(*readiness);
-  const auto kept = std::make_shared<Reader>(*readiness);
+  const auto removed = std::make_shared<SocketReader>(*readiness);
+  auto gone = std::make_shared<SocketReader>(*readiness);
+  const auto kept = std::make_shared<SocketReader>(*readiness);
   for (const auto& reader : {removed, gone, kept}) {
     reader->start();
     reader->send("hello");
@@ -115,7 +115,7 @@ TEST_CASE("a socket that was removed, or whose watcher is gone, is told of nothi
 TEST_CASE("a socket can be written again when the other side has taken something") {
   asio::io_context io;
   const auto readiness = Readiness::create(io);
-  const auto reader = std::make_shared<Reader>(*readiness);
+  const auto reader = std::make_shared<SocketReader>(*readiness);
   reader->start();
   io.poll();
   const std::string piece(64 * 1024, 'x');
