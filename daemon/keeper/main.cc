@@ -45,10 +45,34 @@ constexpr int64_t begin_within_ms = 8000;       // that a shell must take up a g
 constexpr int64_t interrupt_interval_ms = 100;  // between two interrupts of a guest that is to end
 constexpr int64_t shell_grace_ms = 1000;        // after KILL to a guest, before KILL to its shell
 
+// A socket in the folder, whose path may be longer than an address takes; -1 if there can be none:
+// the daemon that started this one is connected all the same.
+int listen_in_folder() {
+  const int listener = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control", folder_fd);
+  ::umask(0077);
+  if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      ::listen(listener, most_clients) == 0) {
+    return listener;
+  }
+  ::close(listener);
+  return -1;
+}
+
+// Nothing was started: an empty folder is removed by the next daemon.
+void leave_nothing() {
+  ::unlinkat(folder_fd, "control", 0);
+  ::unlinkat(folder_fd, "info", 0);
+}
+
 class Keeper {
  public:
-  explicit Keeper(Plan& plan)
-      : plan_(plan), log_(folder_fd, plan.config.chunk_bytes, plan.config.log_bytes) {
+  Keeper(Plan& plan, int listener)
+      : plan_(plan),
+        log_(folder_fd, plan.config.chunk_bytes, plan.config.log_bytes),
+        listener_(listener) {
     for (int& client : clients_) client = -1;
     clients_[0] = client_fd;
     report_.magic = magic;
@@ -57,10 +81,8 @@ class Keeper {
 
   int run() {
     block_signals();
-    listen();
     if (!is_known()) {
-      ::unlinkat(folder_fd, "control", 0);
-      ::unlinkat(folder_fd, "info", 0);
+      leave_nothing();
       return 1;
     }
     family_.elder = ::getpid();
@@ -85,6 +107,7 @@ class Keeper {
     }
     while (report_.state != State::gone) turn();
     ::sched_yield();  // to the daemon, which somebody waits for
+    write_exit();
     ::unlinkat(folder_fd, "control", 0);
     return 0;
   }
@@ -106,20 +129,6 @@ class Keeper {
     ::sigaddset(&set, SIGCHLD);
     ::sigaddset(&set, SIGTERM);
     signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  }
-
-  // A socket in the folder, whose path may be longer than an address takes.
-  void listen() {
-    listener_ = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control", folder_fd);
-    ::umask(0077);
-    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-        ::listen(listener_, most_clients) != 0) {
-      ::close(listener_);
-      listener_ = -1;  // the daemon that started this one is connected all the same
-    }
   }
 
   // A daemon that was killed before it heard of this one has told nobody of it. One that begins
@@ -255,7 +264,6 @@ class Keeper {
     if (open && give_up_ms_ == 0) give_up_ms_ = steady_ms() + last_output_ms;
     if (open && steady_ms() < give_up_ms_) return;
     report_.state = State::gone;
-    write_exit();
     send_all();
   }
 
@@ -496,7 +504,7 @@ class Keeper {
   Report report_{};
   pid_t pid_ = -1;
   int signals_ = -1;
-  int listener_ = -1;
+  int listener_;
   int out_ = -1;
   int err_ = -1;
   int input_ = -1;
@@ -519,7 +527,7 @@ class Keeper {
   int interrupts_ = 0;
 };
 
-// Started beforehand: says that it is there, and waits for the descriptors of a program to keep.
+// Started beforehand: says that it is there, and waits for the configuration of a program to keep.
 // False if there will be none, because the daemon has ended or has no use for this one.
 bool take_work() {
   Report ready{};
@@ -528,7 +536,7 @@ bool take_work() {
   if (::send(client_fd, &ready, sizeof ready, MSG_NOSIGNAL) != sizeof ready) return false;
   uint32_t word = 0;
   iovec part{&word, sizeof word};
-  int given[2];
+  int given = -1;
   alignas(cmsghdr) char room[CMSG_SPACE(sizeof given)];
   msghdr message{};
   message.msg_iov = &part;
@@ -544,10 +552,9 @@ bool take_work() {
       head->cmsg_len != CMSG_LEN(sizeof given)) {
     return false;
   }
-  std::memcpy(given, CMSG_DATA(head), sizeof given);
-  const bool placed = ::dup2(given[0], config_fd) >= 0 && ::dup2(given[1], folder_fd) >= 0;
-  ::close(given[0]);
-  ::close(given[1]);
+  std::memcpy(&given, CMSG_DATA(head), sizeof given);
+  const bool placed = ::dup2(given, config_fd) >= 0;
+  ::close(given);
   return placed;
 }
 
@@ -560,10 +567,15 @@ int main(int count, char** arguments) {
     return jail_main(count - 2, arguments + 2);
   }
   default_signals();  // for the program: it inherits those that are ignored
+  ::setsid();
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const int listener = listen_in_folder();
   if (count > 1 && std::strcmp(arguments[1], spare_argument) == 0) {
-    ::setsid();
     ::prctl(PR_SET_NAME, "selfagent-spare");
-    if (!take_work()) return 0;
+    if (!take_work()) {
+      leave_nothing();
+      return 0;
+    }
   }
   for (int fd = config_fd; fd <= client_fd; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   Plan plan{};
@@ -572,9 +584,7 @@ int main(int count, char** arguments) {
     return 2;
   }
   ::close(config_fd);
-  ::setsid();
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, "selfagent-keep");
-  static Keeper keeper(plan);
+  static Keeper keeper(plan, listener);
   return keeper.run();
 }

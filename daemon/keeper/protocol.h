@@ -10,14 +10,16 @@
 //   4  the process's folder
 //   5  a SOCK_SEQPACKET connection to the daemon; further ones are accepted on `control` in the
 //   folder
-// With the argument "spare" it has only the last of them: it sends a Report there, which says that
-// it is ready, and gets the others in one message (SCM_RIGHTS, with `magic` as its bytes) when
-// there is something to keep.
+// With the argument "spare" it is started without the configuration: it sends a Report to the
+// daemon, which says that it is ready, and gets the configuration in a message (SCM_RIGHTS, with
+// `magic` as its bytes) when there is something to keep.
 //
 // In the folder it writes
 //   log.N, seg.N  the output from byte N on (both streams, in the order in which they arrived), and
 //                 a Segment for each stretch of it that came from one stream
-//   exit          one line when the program has ended: see write_exit() in main.cc
+//   exit          one line when the program has ended: see write_exit() in main.cc. Of the last
+//                 change of state the clients are told first: who removes the folder waits until
+//                 the keeper is gone
 //
 // A guest is a command that runs in a shell which another keeper, its host, keeps: see guest.h.
 #pragma once

@@ -105,8 +105,9 @@ void append_chunk(OutputRead& read, const fs::path& folder, const UniqueFd& log,
 }  // namespace
 
 StreamEnds read_ends(const fs::path& folder, bool error, uint64_t end, uint64_t window) {
-  const auto begins = chunks_of(folder);
   StreamEnds ends;
+  if (end == 0) return ends;
+  const auto begins = chunks_of(folder);
   uint64_t head_end = 0;
   const auto each = [&](size_t index, const auto& take) {
     const UniqueFd log = open_file(folder, "log.", begins[index]);

@@ -106,6 +106,11 @@ ProcessState Process::wait_for_end(Deadline deadline, const std::stop_token& sto
   return wait([](const ProcessState& state) { return state.is_over(); }, deadline, stop);
 }
 
+void Process::wait_for_keeper(Deadline deadline) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, deadline.at(), [&] { return !keeper_; });
+}
+
 OutputRead Process::read(uint64_t from, uint64_t most_bytes) const {
   return read_output(folder_, from, state().output_end, most_bytes);
 }

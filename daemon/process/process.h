@@ -85,6 +85,10 @@ class Process {
   /// Waits until nothing of it runs any more, `deadline` passes or `stop` is requested.
   ProcessState wait_for_end(Deadline deadline, const std::stop_token& stop) const;
 
+  /// Waits until its keeper is gone, too: it makes a few last steps in the folder after its report
+  /// that all has ended.
+  void wait_for_keeper(Deadline deadline) const;
+
   /// At most `most_bytes` from `from` on. See output_files.h.
   OutputRead read(uint64_t from, uint64_t most_bytes) const;
 

@@ -38,6 +38,7 @@ constexpr milliseconds longest_start{10'000};
 // Longer than a quick command takes.
 constexpr milliseconds pause_before_spare{5};
 constexpr milliseconds keepers_first_words{2000};  // of the keepers that were found, together
+constexpr milliseconds keepers_last_steps{1000};   // after the report that all has ended
 // So that none of the descriptors for a keeper overwrites another.
 constexpr int above_a_keepers = keeper::client_fd + 1;
 
@@ -89,22 +90,22 @@ UniqueFd configuration(const Sandbox& sandbox, const ProcessTable::Settings& set
   return memory_file("process", bytes);
 }
 
-/// Without `config` and `folder` it is a spare one.
+/// Without `config` it is a spare one.
 pid_t start_keeper(const fs::path& program, const UniqueFd& config, const UniqueFd& folder,
                    const UniqueFd& client) {
   const bool spare = !config;
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  for (int fd = 0; fd < (spare ? keeper::client_fd : 3); ++fd) {
+  for (int fd = 0; fd <= keeper::config_fd; ++fd) {
     ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
   }
   const UniqueFd config_copy = spare ? UniqueFd() : duplicate(config.get(), above_a_keepers);
-  const UniqueFd folder_copy = spare ? UniqueFd() : duplicate(folder.get(), above_a_keepers);
+  const UniqueFd folder_copy = duplicate(folder.get(), above_a_keepers);
   const UniqueFd client_copy = duplicate(client.get(), above_a_keepers);
   if (!spare) {
     ::posix_spawn_file_actions_adddup2(&actions, config_copy.get(), keeper::config_fd);
-    ::posix_spawn_file_actions_adddup2(&actions, folder_copy.get(), keeper::folder_fd);
   }
+  ::posix_spawn_file_actions_adddup2(&actions, folder_copy.get(), keeper::folder_fd);
   ::posix_spawn_file_actions_adddup2(&actions, client_copy.get(), keeper::client_fd);
   // Libraries may have opened descriptors without close-on-exec.
   ::posix_spawn_file_actions_addclosefrom_np(&actions, keeper::client_fd + 1);
@@ -135,10 +136,10 @@ std::array<UniqueFd, 2> connection() {
 }
 
 /// Gives a spare keeper its work. False if it is not there.
-bool give_work(const UniqueFd& spare, const UniqueFd& config, const UniqueFd& folder) {
+bool give_work(const UniqueFd& spare, const UniqueFd& config) {
   uint32_t word = keeper::magic;
   iovec part{&word, sizeof word};
-  const std::array<int, 2> given{config.get(), folder.get()};
+  const int given = config.get();
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof given)> room{};
   msghdr message{};
   message.msg_iov = &part;
@@ -149,7 +150,7 @@ bool give_work(const UniqueFd& spare, const UniqueFd& config, const UniqueFd& fo
   head->cmsg_level = SOL_SOCKET;
   head->cmsg_type = SCM_RIGHTS;
   head->cmsg_len = CMSG_LEN(sizeof given);
-  std::memcpy(CMSG_DATA(head), given.data(), sizeof given);
+  std::memcpy(CMSG_DATA(head), &given, sizeof given);
   return ::sendmsg(spare.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof word;
 }
 
@@ -190,6 +191,12 @@ uint64_t number_of(const std::string& id) {
   return error == std::errc() && end == id.data() + id.size() ? number : 0;
 }
 
+void remove_folder(const fs::path& folder) {
+  std::error_code problem;
+  fs::remove_all(folder, problem);
+  if (problem) log::warn("cannot remove {}: {}", folder.string(), problem.message());
+}
+
 void end_what_runs(const ProcessPtr& process, milliseconds grace) {
   try {
     process->end(grace);
@@ -226,13 +233,16 @@ ProcessTable::~ProcessTable() {
   const uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
   thread_.join();
+  if (spare_) remove_folder(spare_->place.path);
 }
 
 ProcessPtr ProcessTable::start(const ProcessRequest& request) {
   check_open();
   const ExecPlan plan = plan_exec(sandbox_, {request.argv, request.cwd, request.env, -1, -1, -1});
+  std::optional<Spare> spare = take_spare();
+  const Place place = spare ? std::move(spare->place) : make_place();
   ProcessInfo info;
-  info.id = new_id();
+  info.id = place.path.filename();
   info.command = request.command;
   info.cwd = plan.cwd;
   for (const auto& [name, value] : request.env) info.environment.push_back(name);
@@ -244,28 +254,28 @@ ProcessPtr ProcessTable::start(const ProcessRequest& request) {
   info.session = request.session;
   info.host = request.host;
   info.stays = request.stays;
-  const fs::path path = settings_.folder / info.id;
-  if (::mkdir(path.c_str(), 0700) != 0) throw system_error("cannot make " + path.string(), errno);
   ProcessPtr process;
   try {
-    const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    const UniqueFd file(
-        ::openat(folder.get(), "info", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!folder || !file) throw system_error("cannot write to " + path.string(), errno);
-    const int failed = write_all(file.get(), dump_json(to_json(info)) + "\n");
-    if (failed != 0) throw system_error("cannot write to " + path.string(), failed);
-    UniqueFd ours = keep(configuration(sandbox_, settings_, request, plan), folder);
+    const int failed = write_all(place.info.get(), dump_json(to_json(info)) + "\n");
+    if (failed != 0) throw system_error("cannot write to " + place.path.string(), failed);
+    const UniqueFd config = configuration(sandbox_, settings_, request, plan);
+    UniqueFd ours;
+    if (spare && give_work(spare->keeper, config)) {
+      ours = std::move(spare->keeper);
+    } else {
+      ::unlinkat(place.folder.get(), "control", 0);  // of a spare one that was killed just now
+      ours = start_keeper_in(place, config);
+    }
     const keeper::Report report = first_report(ours);
     if (report.state == keeper::State::failed) {
       throw exec_error(report.step, report.error, sandbox_, plan);
     }
-    process = std::make_shared<Process>(info, path, std::move(ours));
+    process = std::make_shared<Process>(info, place.path, std::move(ours));
     process->update(report);
     watch(process);
     want_spare();
   } catch (...) {
-    std::error_code problem;
-    fs::remove_all(path, problem);
+    remove_folder(place.path);
     throw;
   }
   try {
@@ -290,27 +300,38 @@ void ProcessTable::close(milliseconds grace) {
   end_all(grace);
 }
 
-// A connection to a keeper that has this work: the spare one if it is ready, or a new one.
-UniqueFd ProcessTable::keep(const UniqueFd& config, const UniqueFd& folder) {
-  UniqueFd spare;
-  {
-    const std::lock_guard lock(mutex_);
-    spare = std::move(spare_);
+ProcessTable::Place ProcessTable::make_place() {
+  Place place{settings_.folder / new_id(), {}, {}};
+  if (::mkdir(place.path.c_str(), 0700) != 0) {
+    throw system_error("cannot make " + place.path.string(), errno);
   }
-  if (spare) {
-    keeper::Report ready{};
-    const ssize_t count = ::recv(spare.get(), &ready, sizeof ready, MSG_DONTWAIT);
-    if (count < 0 && errno == EAGAIN) {  // it is not: the next program may have it
-      const std::lock_guard lock(mutex_);
-      if (!spare_) std::swap(spare_, spare);
-    } else if (count == sizeof ready && ready.magic == keeper::magic &&
-               give_work(spare, config, folder)) {
-      return spare;
-    }
-  }
+  place.folder = UniqueFd(::open(place.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  place.info =
+      UniqueFd(::openat(place.folder.get(), "info", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (place.folder && place.info) return place;
+  const int problem = errno;
+  remove_folder(place.path);
+  throw system_error("cannot write to " + place.path.string(), problem);
+}
+
+// A connection to a new keeper; to a spare one without `config`.
+UniqueFd ProcessTable::start_keeper_in(const Place& place, const UniqueFd& config) const {
   auto [ours, theirs] = connection();
-  sandbox_.reaper().adopt(start_keeper(settings_.keeper, config, folder, theirs));
+  sandbox_.reaper().adopt(start_keeper(settings_.keeper, config, place.folder, theirs));
   return std::move(ours);
+}
+
+// The spare keeper, if it is ready. One that is not is left to the next program.
+std::optional<ProcessTable::Spare> ProcessTable::take_spare() {
+  const std::lock_guard lock(mutex_);
+  if (!spare_) return std::nullopt;
+  keeper::Report ready{};
+  const ssize_t count = ::recv(spare_->keeper.get(), &ready, sizeof ready, MSG_DONTWAIT);
+  if (count < 0 && errno == EAGAIN) return std::nullopt;
+  std::optional<Spare> spare = std::exchange(spare_, std::nullopt);
+  if (count == sizeof ready && ready.magic == keeper::magic) return spare;
+  remove_folder(spare->place.path);
+  return std::nullopt;
 }
 
 // For the next program, soon: not while this one starts, which it would hold up.
@@ -336,10 +357,16 @@ void ProcessTable::start_spare() {
     spare_due_.reset();
   }
   try {
-    auto [ours, theirs] = connection();
-    sandbox_.reaper().adopt(start_keeper(settings_.keeper, UniqueFd(), UniqueFd(), theirs));
+    Place place = make_place();
+    UniqueFd keeper;
+    try {
+      keeper = start_keeper_in(place, UniqueFd());
+    } catch (...) {
+      remove_folder(place.path);
+      throw;
+    }
     const std::lock_guard lock(mutex_);
-    spare_ = std::move(ours);
+    spare_ = Spare{std::move(place), std::move(keeper)};
   } catch (const Error& error) {
     log::debug("there is no spare keeper: {}", error.what());
   }
@@ -393,13 +420,12 @@ void ProcessTable::forget(const std::string& id) {
   if (!process->state().is_over()) {
     throw Error(ErrorCode::conflict, "the process " + id + " runs");
   }
+  process->wait_for_keeper(Deadline::after(keepers_last_steps));
   {
     const std::lock_guard lock(mutex_);
     processes_.erase(number_of(id));
   }
-  std::error_code problem;
-  fs::remove_all(process->folder(), problem);
-  if (problem) log::warn("cannot remove {}: {}", process->folder().string(), problem.message());
+  remove_folder(process->folder());
 }
 
 void ProcessTable::forget_old() {
@@ -419,11 +445,7 @@ void ProcessTable::forget_old() {
       return true;
     });
   }
-  for (const auto& process : old) {
-    std::error_code problem;
-    fs::remove_all(process->folder(), problem);
-    if (problem) log::warn("cannot remove {}: {}", process->folder().string(), problem.message());
-  }
+  for (const auto& process : old) remove_folder(process->folder());
 }
 
 std::string ProcessTable::new_id() {

@@ -96,6 +96,18 @@ class ProcessTable {
   void forget_old();
 
  private:
+  /// The folder of a process that is yet to be started, called like its id.
+  struct Place {
+    std::filesystem::path path;
+    UniqueFd folder;
+    UniqueFd info;  ///< The file, still empty.
+  };
+  /// A keeper that waits for its program: starting one takes a while.
+  struct Spare {
+    Place place;
+    UniqueFd keeper;
+  };
+
   std::string new_id();
   void check_open() const;
   void adopt_all();
@@ -104,7 +116,9 @@ class ProcessTable {
   void hear(const ProcessPtr& process);
   void watch(const ProcessPtr& process);
   bool crowded() const;
-  UniqueFd keep(const UniqueFd& config, const UniqueFd& folder);
+  Place make_place();
+  UniqueFd start_keeper_in(const Place& place, const UniqueFd& config) const;
+  std::optional<Spare> take_spare();
   void want_spare();
   milliseconds until_spare() const;
   void start_spare();
@@ -118,7 +132,7 @@ class ProcessTable {
   uint64_t last_number_ = 0;
   std::map<uint64_t, ProcessPtr> processes_;
   std::map<int, ProcessPtr> by_keeper_;
-  UniqueFd spare_;  ///< to a keeper that waits for its program: starting one takes a while
+  std::optional<Spare> spare_;
   std::optional<Clock::time_point> spare_due_;  ///< then one is started
   std::jthread thread_;
 };

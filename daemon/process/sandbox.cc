@@ -128,7 +128,9 @@ std::map<std::string, std::string> Sandbox::environment() const {
       {"SHELL", shell_},
       {"PATH",
        home_.string() + "/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-      {"LANG", "C.UTF-8"},
+      // Of C.UTF-8 it is all that is not plain C; a program that is to load the rest takes a tenth
+      // of a millisecond longer to start.
+      {"LC_CTYPE", "C.UTF-8"},
       {"PAGER", "cat"},
       {"GIT_PAGER", "cat"},
       {"MANPAGER", "cat"},

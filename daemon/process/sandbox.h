@@ -45,7 +45,7 @@ class Sandbox {
   /// How many descriptors started programs may have: the limit of this process when this was made.
   rlim_t descriptor_limit() const { return descriptor_limit_; }
 
-  /// The environment of started programs: HOME, USER, LOGNAME, PATH, LANG, DISPLAY, SHELL,
+  /// The environment of started programs: HOME, USER, LOGNAME, PATH, LC_CTYPE, DISPLAY, SHELL,
   /// TERM=dumb, pagers off, XDG_RUNTIME_DIR if it exists; of the daemon's own nothing but TZ,
   /// XAUTHORITY and DBUS_SESSION_BUS_ADDRESS.
   std::map<std::string, std::string> environment() const;

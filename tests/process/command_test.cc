@@ -333,7 +333,7 @@ TEST_CASE("the environment holds what is documented and no secret of the daemon"
   CHECK_THAT(env, ContainsSubstring("\nPAGER=more\n"));
   CHECK_THAT(env, ContainsSubstring("\nGIT_PAGER=cat\n"));
   CHECK_THAT(env, ContainsSubstring("\nDISPLAY=:77\n"));
-  CHECK_THAT(env, ContainsSubstring("\nLANG=C.UTF-8\n"));
+  CHECK_THAT(env, ContainsSubstring("\nLC_CTYPE=C.UTF-8\n"));
   CHECK_THAT(env, ContainsSubstring("\nHOME="));
 }
 
