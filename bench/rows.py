@@ -64,6 +64,17 @@ def cpu_seconds(pid):
     return time.clock_gettime(~pid << 3 | 2)
 
 
+def wait_for_rest(pids, seconds=1, still=0.005):
+    """Until none of the processes has run for a moment: what one does after its answer must not slow down the other."""
+    deadline = time.monotonic() + seconds
+    used = None
+    while time.monotonic() < deadline:
+        before, used = used, sum(cpu_seconds(pid) for pid in pids)
+        if used == before:
+            return
+        time.sleep(still)
+
+
 def ms(values):
     return median(values) * 1000
 
@@ -477,10 +488,14 @@ def programs(stage, counts, notes):
         return seconds, result["content"][0]["text"]
 
     times = {"ours": [], "peer": [], "bash": []}
+    both = [daemon.pid, commander.process.pid]
     for turn in range(counts.clicks + 3):
+        wait_for_rest(both)
         ours, result = call("shell", {"command": "true"})
         assert result["exit_code"] == 0 and not result["still_running"], result
+        wait_for_rest(both)
         peer, text = theirs()
+        wait_for_rest(both)
         bash = process_seconds(["bash", "-c", "true"])
         if turn >= 3:  # node compiles what is hot
             times["ours"].append(ours)

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -130,16 +129,16 @@ pid_t start_child(Child child) {
   return ::clone(child_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
 }
 
-// A pipe whose end for the program belongs to the program's user: one that opens /dev/stdout opens
-// its inode anew.
-bool make_pipe(const Config& config, int& ours, int& theirs, bool we_read) {
-  int ends[2];
+// A large one, of whose ends `ours` does not block.
+bool make_pipe(int (&ends)[2], int ours) {
   if (::pipe2(ends, O_CLOEXEC) != 0) return false;
-  ours = ends[we_read ? 0 : 1];
-  theirs = ends[we_read ? 1 : 0];
-  if (config.switches != 0 && ::fchown(theirs, config.uid, config.gid) != 0) return false;
-  ::fcntl(ours, F_SETPIPE_SZ, pipe_bytes);
-  return ::fcntl(ours, F_SETFL, O_NONBLOCK) == 0;
+  ::fcntl(ends[ours], F_SETPIPE_SZ, pipe_bytes);
+  return ::fcntl(ends[ours], F_SETFL, O_NONBLOCK) == 0;
+}
+
+// The end for the program is its user's: one that opens /dev/stdout opens its inode anew.
+bool give_to_user(const Config& config, int end) {
+  return config.switches == 0 || ::fchown(end, config.uid, config.gid) == 0;
 }
 
 bool make_terminal(const Config& config, Started& started, Ends& ends) {
@@ -159,12 +158,25 @@ bool make_terminal(const Config& config, Started& started, Ends& ends) {
   return ::fcntl(terminal, F_SETFL, O_RDWR | O_NONBLOCK) == 0;
 }
 
-bool make_pipes(const Config& config, Started& started, Ends& ends) {
-  if (!make_pipe(config, started.out, ends.out, true)) return false;
-  if (!make_pipe(config, started.err, ends.err, true)) return false;
-  if (config.open_input != 0) return make_pipe(config, started.input, ends.in, false);
-  ends.in = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  return ends.in >= 0;
+bool take_pipes(const Config& config, const Supplies& supplies, Started& started, Ends& ends) {
+  started.out = supplies.out[0];
+  started.err = supplies.err[0];
+  ends = {supplies.null, supplies.out[1], supplies.err[1]};
+  if (!give_to_user(config, ends.out) || !give_to_user(config, ends.err)) return false;
+  if (config.open_input == 0) return true;
+  int input[2];
+  if (!make_pipe(input, 1)) return false;
+  ::close(supplies.null);
+  ends.in = input[0];
+  started.input = input[1];
+  return give_to_user(config, ends.in);
+}
+
+void close_pipes(const Supplies& supplies) {
+  for (const int end :
+       {supplies.out[0], supplies.out[1], supplies.err[0], supplies.err[1], supplies.null}) {
+    ::close(end);
+  }
 }
 
 // Takes `count` strings off `at`; null if they are not all there.
@@ -182,13 +194,9 @@ char** strings(char*& at, char* end, uint32_t count) {
 
 }  // namespace
 
-bool read_plan(int file, Plan& plan) {
-  struct stat info{};
-  if (::fstat(file, &info) != 0 || info.st_size < static_cast<off_t>(sizeof(Config))) return false;
-  const auto size = static_cast<size_t>(info.st_size);
-  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
-  if (memory == MAP_FAILED) return false;
-  char* at = static_cast<char*>(memory);
+bool read_plan(char* bytes, size_t size, Plan& plan) {
+  if (size < sizeof(Config)) return false;
+  char* at = bytes;
   char* const end = at + size;
   std::memcpy(&plan.config, at, sizeof(Config));
   at += sizeof(Config);
@@ -206,13 +214,20 @@ bool read_plan(int file, Plan& plan) {
   return plan.candidates != nullptr && plan.arguments != nullptr && plan.variables != nullptr;
 }
 
-Started start(const Plan& plan) {
+bool make_supplies(Supplies& supplies) {
+  supplies.null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return supplies.null >= 0 && make_pipe(supplies.out, 0) && make_pipe(supplies.err, 0) &&
+         ::pipe2(supplies.report, O_CLOEXEC) == 0;
+}
+
+Started start(const Plan& plan, const Supplies& supplies) {
   Started started;
   Ends ends;
-  int report[2];
+  const int(&report)[2] = supplies.report;
+  if (plan.config.terminal != 0) close_pipes(supplies);
   const bool made = plan.config.terminal != 0 ? make_terminal(plan.config, started, ends)
-                                              : make_pipes(plan.config, started, ends);
-  if (!made || ::pipe2(report, O_CLOEXEC) != 0) {
+                                              : take_pipes(plan.config, supplies, started, ends);
+  if (!made) {
     started.step = Step::exec;
     started.error = errno;
     return started;

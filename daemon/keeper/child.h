@@ -19,8 +19,20 @@ struct Plan {
   int guest_command = -1;  // and what its shell is to run
 };
 
-/// Reads the configuration from `file`. False if it is not one.
-bool read_plan(int file, Plan& plan);
+/// Reads the configuration of `size` bytes at `bytes`, which stay for as long as the plan. False if
+/// it is not one.
+bool read_plan(char* bytes, size_t size, Plan& plan);
+
+/// Descriptors that most programs need, whichever they are: a spare keeper makes them beforehand.
+struct Supplies {
+  int out[2];  // a pipe: to read from, to write to
+  int err[2];
+  int report[2];
+  int null;
+};
+
+/// False, with errno set, if the system has no room.
+bool make_supplies(Supplies& supplies);
 
 struct Started {
   pid_t pid = -1;
@@ -32,7 +44,7 @@ struct Started {
 };
 
 /// Starts the program, or a guest's stand-in, as the leader of a session of its own. The
-/// descriptors do not block.
-Started start(const Plan& plan);
+/// descriptors do not block. Takes over the supplies.
+Started start(const Plan& plan, const Supplies& supplies);
 
 }  // namespace selfagent::keeper

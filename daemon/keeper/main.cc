@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -61,18 +62,53 @@ int listen_in_folder() {
   return -1;
 }
 
+// What write_exit() writes to before it is `exit`; -1 if there can be none.
+int create_exit_file() {
+  return ::openat(folder_fd, "exit.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+// Blocks all signals, and reads two of them.
+int read_signals() {
+  sigset_t set;
+  ::sigfillset(&set);
+  ::sigprocmask(SIG_SETMASK, &set, nullptr);
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGCHLD);
+  ::sigaddset(&set, SIGTERM);
+  return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+// What a keeper has before it knows its program.
+struct Means {
+  explicit Means(bool spare)
+      : signals(read_signals()),
+        listener(listen_in_folder()),
+        exit_file(spare ? create_exit_file() : -1),
+        complete(signals >= 0 && make_supplies(supplies)),
+        error(errno) {}
+
+  int signals;
+  int listener;
+  int exit_file;
+  Supplies supplies{};
+  bool complete;  // false, with the `error`, if there is no room for a program
+  int error;
+};
+
 // Nothing was started: an empty folder is removed by the next daemon.
 void leave_nothing() {
   ::unlinkat(folder_fd, "control", 0);
   ::unlinkat(folder_fd, "info", 0);
+  ::unlinkat(folder_fd, "exit.new", 0);
 }
 
 class Keeper {
  public:
-  Keeper(Plan& plan, int listener)
+  Keeper(Plan& plan, const Means& means)
       : plan_(plan),
+        means_(means),
         log_(folder_fd, plan.config.chunk_bytes, plan.config.log_bytes),
-        listener_(listener) {
+        exit_file_(means.exit_file) {
     for (int& client : clients_) client = -1;
     clients_[0] = client_fd;
     report_.magic = magic;
@@ -80,15 +116,15 @@ class Keeper {
   }
 
   int run() {
-    block_signals();
     if (!is_known()) {
       leave_nothing();
       return 1;
     }
+    if (!means_.complete) return fail(Step::exec, means_.error);
     family_.elder = ::getpid();
     const bool guest = plan_.config.guest != 0;
     if (guest && !guest_.enter(plan_)) return fail(Step::host, errno);
-    const Started started = start(plan_);
+    const Started started = start(plan_, means_.supplies);
     if (started.pid < 0) return fail(started.step, started.error);
     pid_ = started.pid;
     report_.pid = guest ? guest_.shell() : pid_;
@@ -108,7 +144,8 @@ class Keeper {
     while (report_.state != State::gone) turn();
     ::sched_yield();  // to the daemon, which somebody waits for
     write_exit();
-    ::unlinkat(folder_fd, "control", 0);
+    // `control` stays, though nobody answers there: to remove an inode makes the next ones dearer
+    // (ext4 passes over those that were freed in the last seconds one by one).
     return 0;
   }
 
@@ -121,16 +158,6 @@ class Keeper {
     return 1;
   }
 
-  void block_signals() {
-    sigset_t set;
-    ::sigfillset(&set);
-    ::sigprocmask(SIG_SETMASK, &set, nullptr);
-    ::sigemptyset(&set);
-    ::sigaddset(&set, SIGCHLD);
-    ::sigaddset(&set, SIGTERM);
-    signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  }
-
   // A daemon that was killed before it heard of this one has told nobody of it. One that begins
   // later finds the socket: so from here on somebody knows of the program.
   static bool is_known() {
@@ -140,8 +167,8 @@ class Keeper {
 
   void turn() {
     pollfd polled[7 + most_clients];
-    polled[0] = {signals_, POLLIN, 0};
-    polled[1] = {listener_, POLLIN, 0};
+    polled[0] = {means_.signals, POLLIN, 0};
+    polled[1] = {means_.listener, POLLIN, 0};
     polled[2] = {out_, POLLIN, 0};
     polled[3] = {err_, POLLIN, 0};
     // A terminal tells its end where it is read.
@@ -221,7 +248,7 @@ class Keeper {
   // True if the program itself has ended.
   bool take_signals() {
     signalfd_siginfo info;
-    while (::read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    while (::read(means_.signals, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
       // Asked to end by whoever stops the machine: with everything.
       if (info.ssi_signo == SIGTERM) end_everything(2000);
     }
@@ -339,7 +366,7 @@ class Keeper {
 
   void accept() {
     while (true) {
-      const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      const int client = ::accept4(means_.listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (client < 0) return;
       int place = 0;
       while (place < most_clients && clients_[place] >= 0) ++place;
@@ -484,9 +511,8 @@ class Keeper {
   // asked.
   void write_exit() {
     update();
-    const int file =
-        ::openat(folder_fd, "exit.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (file < 0) return;
+    if (exit_file_ < 0) exit_file_ = create_exit_file();
+    if (exit_file_ < 0) return;
     char text[440];
     const int size = std::snprintf(
         text, sizeof text,
@@ -494,17 +520,18 @@ class Keeper {
         " err_bytes=%" PRIu64 " lost_bytes=%" PRIu64 " host_ended=%" PRIu32 "\n",
         report_.pid, report_.exit_code, report_.signal, report_.ended_ms, report_.log_end,
         report_.out_bytes, report_.err_bytes, report_.lost_bytes, report_.host_ended);
-    const bool whole = ::write(file, text, static_cast<size_t>(size)) == size;
-    ::close(file);
+    const bool whole = ::write(exit_file_, text, static_cast<size_t>(size)) == size;
+    ::close(exit_file_);
+    exit_file_ = -1;
     if (whole) ::renameat(folder_fd, "exit.new", folder_fd, "exit");
   }
 
   Plan& plan_;
+  const Means means_;
   Log log_;
   Report report_{};
   pid_t pid_ = -1;
-  int signals_ = -1;
-  int listener_;
+  int exit_file_;  // -1 if it is to be made when it is needed
   int out_ = -1;
   int err_ = -1;
   int input_ = -1;
@@ -527,15 +554,31 @@ class Keeper {
   int interrupts_ = 0;
 };
 
+// The configuration, which stays where it is.
+struct Text {
+  char* bytes = nullptr;
+  size_t size = 0;
+};
+
+Text map(int file) {
+  struct stat info{};
+  if (::fstat(file, &info) != 0 || info.st_size <= 0) return {};
+  const auto size = static_cast<size_t>(info.st_size);
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+  ::close(file);
+  if (memory == MAP_FAILED) return {};
+  return {static_cast<char*>(memory), size};
+}
+
 // Started beforehand: says that it is there, and waits for the configuration of a program to keep.
-// False if there will be none, because the daemon has ended or has no use for this one.
-bool take_work() {
+// Empty if there will be none, because the daemon has ended or has no use for this one.
+Text take_work() {
+  static char bytes[most_in_message];
   Report ready{};
   ready.magic = magic;
   ready.exit_code = -1;
-  if (::send(client_fd, &ready, sizeof ready, MSG_NOSIGNAL) != sizeof ready) return false;
-  uint32_t word = 0;
-  iovec part{&word, sizeof word};
+  if (::send(client_fd, &ready, sizeof ready, MSG_NOSIGNAL) != sizeof ready) return {};
+  iovec part{bytes, sizeof bytes};
   int given = -1;
   alignas(cmsghdr) char room[CMSG_SPACE(sizeof given)];
   msghdr message{};
@@ -547,15 +590,12 @@ bool take_work() {
   do {
     count = ::recvmsg(client_fd, &message, MSG_CMSG_CLOEXEC);
   } while (count < 0 && errno == EINTR);
-  const cmsghdr* head = count == sizeof word ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (word != magic || head == nullptr || head->cmsg_type != SCM_RIGHTS ||
-      head->cmsg_len != CMSG_LEN(sizeof given)) {
-    return false;
-  }
+  if (count <= 0) return {};
+  const cmsghdr* head = CMSG_FIRSTHDR(&message);
+  if (head == nullptr) return {bytes, static_cast<size_t>(count)};
+  if (head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof given)) return {};
   std::memcpy(&given, CMSG_DATA(head), sizeof given);
-  const bool placed = ::dup2(given, config_fd) >= 0;
-  ::close(given);
-  return placed;
+  return map(given);
 }
 
 }  // namespace
@@ -569,22 +609,21 @@ int main(int count, char** arguments) {
   default_signals();  // for the program: it inherits those that are ignored
   ::setsid();
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  const int listener = listen_in_folder();
-  if (count > 1 && std::strcmp(arguments[1], spare_argument) == 0) {
-    ::prctl(PR_SET_NAME, "selfagent-spare");
-    if (!take_work()) {
-      leave_nothing();
-      return 0;
-    }
-  }
+  const bool spare = count > 1 && std::strcmp(arguments[1], spare_argument) == 0;
+  if (spare) ::prctl(PR_SET_NAME, "selfagent-spare");
   for (int fd = config_fd; fd <= client_fd; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  const Means means(spare);
+  const Text text = spare ? take_work() : map(config_fd);
+  if (spare && text.bytes == nullptr) {
+    leave_nothing();
+    return 0;
+  }
   Plan plan{};
-  if (!read_plan(config_fd, plan)) {
+  if (!read_plan(text.bytes, text.size, plan)) {
     std::fputs("selfagent-keeper is started by selfagent alone\n", stderr);
     return 2;
   }
-  ::close(config_fd);
   ::prctl(PR_SET_NAME, "selfagent-keep");
-  static Keeper keeper(plan, listener);
+  static Keeper keeper(plan, means);
   return keeper.run();
 }

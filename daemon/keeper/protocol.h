@@ -11,8 +11,8 @@
 //   5  a SOCK_SEQPACKET connection to the daemon; further ones are accepted on `control` in the
 //   folder
 // With the argument "spare" it is started without the configuration: it sends a Report to the
-// daemon, which says that it is ready, and gets the configuration in a message (SCM_RIGHTS, with
-// `magic` as its bytes) when there is something to keep.
+// daemon, which says that it is ready, and gets the configuration when there is something to keep:
+// as a message, or, if it is longer than most_in_message, as the descriptor of a file (SCM_RIGHTS).
 //
 // In the folder it writes
 //   log.N, seg.N  the output from byte N on (both streams, in the order in which they arrived), and
@@ -26,6 +26,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace selfagent::keeper {
@@ -37,6 +38,8 @@ inline constexpr int client_fd = 5;
 inline constexpr const char* spare_argument = "spare";
 
 inline constexpr uint32_t magic = 0x6b703031;
+
+inline constexpr size_t most_in_message = 32768;
 
 /// Resource limits of the program, in this order; `unlimited` leaves what is.
 enum Limit : int {

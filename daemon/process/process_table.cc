@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -35,21 +34,17 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::hours forget_interval{1};
 constexpr milliseconds longest_start{10'000};
-// Longer than a quick command takes.
-constexpr milliseconds pause_before_spare{5};
 constexpr milliseconds keepers_first_words{2000};  // of the keepers that were found, together
 constexpr milliseconds keepers_last_steps{1000};   // after the report that all has ended
-// So that none of the descriptors for a keeper overwrites another.
-constexpr int above_a_keepers = keeper::client_fd + 1;
 
 void append(std::string& out, const std::string& text) {
   out += text;
   out += '\0';
 }
 
-/// The configuration of a keeper, in memory.
-UniqueFd configuration(const Sandbox& sandbox, const ProcessTable::Settings& settings,
-                       const ProcessRequest& request, const ExecPlan& plan) {
+/// The configuration of a keeper.
+std::string configuration(const Sandbox& sandbox, const ProcessTable::Settings& settings,
+                          const ProcessRequest& request, const ExecPlan& plan) {
   const ProcessLimits& limits = request.limits;
   const auto limit = [](uint64_t value) { return value == 0 ? keeper::unlimited : value; };
   keeper::Config config{};
@@ -87,71 +82,7 @@ UniqueFd configuration(const Sandbox& sandbox, const ProcessTable::Settings& set
   for (const auto* list : {&plan.candidates, &plan.arguments, &plan.assignments}) {
     for (const std::string& text : *list) append(bytes, text);
   }
-  return memory_file("process", bytes);
-}
-
-/// Without `config` it is a spare one.
-pid_t start_keeper(const fs::path& program, const UniqueFd& config, const UniqueFd& folder,
-                   const UniqueFd& client) {
-  const bool spare = !config;
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  for (int fd = 0; fd <= keeper::config_fd; ++fd) {
-    ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
-  }
-  const UniqueFd config_copy = spare ? UniqueFd() : duplicate(config.get(), above_a_keepers);
-  const UniqueFd folder_copy = duplicate(folder.get(), above_a_keepers);
-  const UniqueFd client_copy = duplicate(client.get(), above_a_keepers);
-  if (!spare) {
-    ::posix_spawn_file_actions_adddup2(&actions, config_copy.get(), keeper::config_fd);
-  }
-  ::posix_spawn_file_actions_adddup2(&actions, folder_copy.get(), keeper::folder_fd);
-  ::posix_spawn_file_actions_adddup2(&actions, client_copy.get(), keeper::client_fd);
-  // Libraries may have opened descriptors without close-on-exec.
-  ::posix_spawn_file_actions_addclosefrom_np(&actions, keeper::client_fd + 1);
-  std::string name = program.filename();
-  std::string argument = keeper::spare_argument;
-  std::array<char*, 3> argv{name.data(), spare ? argument.data() : nullptr, nullptr};
-  std::array<char*, 1> envp{nullptr};
-  pid_t pid = 0;
-  const int failed =
-      ::posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), envp.data());
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (failed == 0) return pid;
-  if (failed == ENOENT) {
-    throw Error(ErrorCode::unavailable, "there is no " + program.string() +
-                                            ": it belongs beside the program selfagent, and "
-                                            "nothing can be started without it");
-  }
-  throw system_error("cannot start " + program.string(), failed);
-}
-
-/// Both ends of a connection to a keeper: ours, its.
-std::array<UniqueFd, 2> connection() {
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    throw system_error("socketpair", errno);
-  }
-  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
-/// Gives a spare keeper its work. False if it is not there.
-bool give_work(const UniqueFd& spare, const UniqueFd& config) {
-  uint32_t word = keeper::magic;
-  iovec part{&word, sizeof word};
-  const int given = config.get();
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof given)> room{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = room.data();
-  message.msg_controllen = room.size();
-  cmsghdr* const head = CMSG_FIRSTHDR(&message);
-  head->cmsg_level = SOL_SOCKET;
-  head->cmsg_type = SCM_RIGHTS;
-  head->cmsg_len = CMSG_LEN(sizeof given);
-  std::memcpy(CMSG_DATA(head), &given, sizeof given);
-  return ::sendmsg(spare.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof word;
+  return bytes;
 }
 
 /// The first report that is not "starting".
@@ -191,12 +122,6 @@ uint64_t number_of(const std::string& id) {
   return error == std::errc() && end == id.data() + id.size() ? number : 0;
 }
 
-void remove_folder(const fs::path& folder) {
-  std::error_code problem;
-  fs::remove_all(folder, problem);
-  if (problem) log::warn("cannot remove {}: {}", folder.string(), problem.message());
-}
-
 void end_what_runs(const ProcessPtr& process, milliseconds grace) {
   try {
     process->end(grace);
@@ -216,7 +141,8 @@ ProcessTable::ProcessTable(const Sandbox& sandbox, Settings settings)
     : sandbox_(sandbox),
       settings_(std::move(settings)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      keepers_(sandbox, settings_.keeper, [this] { return settings_.folder / new_id(); }) {
   if (!epoll_ || !wake_) throw system_error("epoll_create1", errno);
   fs::create_directories(settings_.folder);
   fs::permissions(settings_.folder, fs::perms::owner_all);
@@ -233,16 +159,15 @@ ProcessTable::~ProcessTable() {
   const uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
   thread_.join();
-  if (spare_) remove_folder(spare_->place.path);
 }
 
 ProcessPtr ProcessTable::start(const ProcessRequest& request) {
   check_open();
   const ExecPlan plan = plan_exec(sandbox_, {request.argv, request.cwd, request.env, -1, -1, -1});
-  std::optional<Spare> spare = take_spare();
-  const Place place = spare ? std::move(spare->place) : make_place();
+  KeeperPool::Seat seat = keepers_.take();
+  const fs::path& path = seat.path;
   ProcessInfo info;
-  info.id = place.path.filename();
+  info.id = path.filename();
   info.command = request.command;
   info.cwd = plan.cwd;
   for (const auto& [name, value] : request.env) info.environment.push_back(name);
@@ -256,26 +181,19 @@ ProcessPtr ProcessTable::start(const ProcessRequest& request) {
   info.stays = request.stays;
   ProcessPtr process;
   try {
-    const int failed = write_all(place.info.get(), dump_json(to_json(info)) + "\n");
-    if (failed != 0) throw system_error("cannot write to " + place.path.string(), failed);
-    const UniqueFd config = configuration(sandbox_, settings_, request, plan);
-    UniqueFd ours;
-    if (spare && give_work(spare->keeper, config)) {
-      ours = std::move(spare->keeper);
-    } else {
-      ::unlinkat(place.folder.get(), "control", 0);  // of a spare one that was killed just now
-      ours = start_keeper_in(place, config);
-    }
+    const int failed = write_all(seat.info.get(), dump_json(to_json(info)) + "\n");
+    if (failed != 0) throw system_error("cannot write to " + path.string(), failed);
+    UniqueFd ours = keepers_.give(seat, configuration(sandbox_, settings_, request, plan));
     const keeper::Report report = first_report(ours);
     if (report.state == keeper::State::failed) {
       throw exec_error(report.step, report.error, sandbox_, plan);
     }
-    process = std::make_shared<Process>(info, place.path, std::move(ours));
+    process = std::make_shared<Process>(info, path, std::move(ours));
     process->update(report);
     watch(process);
-    want_spare();
+    keepers_.prepare_next();
   } catch (...) {
-    remove_folder(place.path);
+    remove_folder(path);
     throw;
   }
   try {
@@ -298,78 +216,6 @@ void ProcessTable::close(milliseconds grace) {
     closed_ = true;
   }
   end_all(grace);
-}
-
-ProcessTable::Place ProcessTable::make_place() {
-  Place place{settings_.folder / new_id(), {}, {}};
-  if (::mkdir(place.path.c_str(), 0700) != 0) {
-    throw system_error("cannot make " + place.path.string(), errno);
-  }
-  place.folder = UniqueFd(::open(place.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  place.info =
-      UniqueFd(::openat(place.folder.get(), "info", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (place.folder && place.info) return place;
-  const int problem = errno;
-  remove_folder(place.path);
-  throw system_error("cannot write to " + place.path.string(), problem);
-}
-
-// A connection to a new keeper; to a spare one without `config`.
-UniqueFd ProcessTable::start_keeper_in(const Place& place, const UniqueFd& config) const {
-  auto [ours, theirs] = connection();
-  sandbox_.reaper().adopt(start_keeper(settings_.keeper, config, place.folder, theirs));
-  return std::move(ours);
-}
-
-// The spare keeper, if it is ready. One that is not is left to the next program.
-std::optional<ProcessTable::Spare> ProcessTable::take_spare() {
-  const std::lock_guard lock(mutex_);
-  if (!spare_) return std::nullopt;
-  keeper::Report ready{};
-  const ssize_t count = ::recv(spare_->keeper.get(), &ready, sizeof ready, MSG_DONTWAIT);
-  if (count < 0 && errno == EAGAIN) return std::nullopt;
-  std::optional<Spare> spare = std::exchange(spare_, std::nullopt);
-  if (count == sizeof ready && ready.magic == keeper::magic) return spare;
-  remove_folder(spare->place.path);
-  return std::nullopt;
-}
-
-// For the next program, soon: not while this one starts, which it would hold up.
-void ProcessTable::want_spare() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (spare_) return;
-    spare_due_ = Clock::now() + pause_before_spare;
-  }
-  const uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
-}
-
-milliseconds ProcessTable::until_spare() const {
-  const std::lock_guard lock(mutex_);
-  return spare_due_ ? Deadline(*spare_due_).left() : std::chrono::hours(1);
-}
-
-void ProcessTable::start_spare() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!spare_due_ || Clock::now() < *spare_due_) return;
-    spare_due_.reset();
-  }
-  try {
-    Place place = make_place();
-    UniqueFd keeper;
-    try {
-      keeper = start_keeper_in(place, UniqueFd());
-    } catch (...) {
-      remove_folder(place.path);
-      throw;
-    }
-    const std::lock_guard lock(mutex_);
-    spare_ = Spare{std::move(place), std::move(keeper)};
-  } catch (const Error& error) {
-    log::debug("there is no spare keeper: {}", error.what());
-  }
 }
 
 ProcessPtr ProcessTable::find(const std::string& id) const {
@@ -504,14 +350,9 @@ void ProcessTable::hear(const std::stop_token& stop) {
     const auto left =
         std::chrono::duration_cast<milliseconds>(next_forgetting - Clock::now()).count();
     // One more: what is left is rounded down.
-    const int64_t longest = std::min<int64_t>(left, until_spare().count()) + 1;
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                   static_cast<int>(std::clamp<int64_t>(longest, 0, 3'600'000)));
+                                   static_cast<int>(std::clamp<int64_t>(left + 1, 0, 3'600'000)));
     for (int i = 0; i < count; ++i) {
-      if (events[static_cast<size_t>(i)].data.fd == wake_.get()) {
-        uint64_t woken = 0;
-        [[maybe_unused]] const auto size = ::read(wake_.get(), &woken, sizeof woken);
-      }
       ProcessPtr process;
       {
         const std::lock_guard lock(mutex_);
@@ -520,7 +361,6 @@ void ProcessTable::hear(const std::stop_token& stop) {
       }
       if (process) hear(process);
     }
-    start_spare();
     if (Clock::now() >= next_forgetting || crowded()) {
       next_forgetting = Clock::now() + forget_interval;
       forget_old();

@@ -7,13 +7,13 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "process/keeper_pool.h"
 #include "process/process.h"
 #include "process/sandbox.h"
 
@@ -50,7 +50,7 @@ struct ProcessRequest {
 /// Where the program selfagent-keeper belongs: beside the running program.
 std::filesystem::path keeper_program();
 
-/// Thread-safe. Has one thread, which hears the keepers.
+/// Thread-safe. Has a thread that hears the keepers, and one that starts them beforehand.
 class ProcessTable {
  public:
   struct Settings {
@@ -96,18 +96,6 @@ class ProcessTable {
   void forget_old();
 
  private:
-  /// The folder of a process that is yet to be started, called like its id.
-  struct Place {
-    std::filesystem::path path;
-    UniqueFd folder;
-    UniqueFd info;  ///< The file, still empty.
-  };
-  /// A keeper that waits for its program: starting one takes a while.
-  struct Spare {
-    Place place;
-    UniqueFd keeper;
-  };
-
   std::string new_id();
   void check_open() const;
   void adopt_all();
@@ -116,12 +104,6 @@ class ProcessTable {
   void hear(const ProcessPtr& process);
   void watch(const ProcessPtr& process);
   bool crowded() const;
-  Place make_place();
-  UniqueFd start_keeper_in(const Place& place, const UniqueFd& config) const;
-  std::optional<Spare> take_spare();
-  void want_spare();
-  milliseconds until_spare() const;
-  void start_spare();
 
   const Sandbox& sandbox_;
   const Settings settings_;
@@ -132,8 +114,7 @@ class ProcessTable {
   uint64_t last_number_ = 0;
   std::map<uint64_t, ProcessPtr> processes_;
   std::map<int, ProcessPtr> by_keeper_;
-  std::optional<Spare> spare_;
-  std::optional<Clock::time_point> spare_due_;  ///< then one is started
+  KeeperPool keepers_;
   std::jthread thread_;
 };
 

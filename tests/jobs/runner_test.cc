@@ -280,15 +280,15 @@ TEST_CASE("the next daemon goes on with the program of a job, or interrupts what
   CHECK(world.store->job(id)->state == JobState::running);
   const auto open_gate = [&] { std::ofstream(world.workspace(id) / "gate").flush(); };
   if (ends_meanwhile) {
-    // Its keeper takes its socket away last.
-    const std::filesystem::path control = world.folder.path / "processes" / "p1" / "control";
-    REQUIRE(std::filesystem::exists(control));
+    // What its keeper does last.
+    const std::filesystem::path exit = world.folder.path / "processes" / "p1" / "exit";
+    REQUIRE_FALSE(std::filesystem::exists(exit));
     open_gate();
     const Deadline deadline = Deadline::after(std::chrono::seconds(20));
-    while (std::filesystem::exists(control) && !deadline.passed()) {
+    while (!std::filesystem::exists(exit) && !deadline.passed()) {
       sleep_until(Deadline::after(milliseconds(2)), {});
     }
-    REQUIRE_FALSE(std::filesystem::exists(control));
+    REQUIRE(std::filesystem::exists(exit));
   }
   if (too_late) {
     Job begun = world.store->job(id).value();

@@ -489,6 +489,66 @@ TEST_CASE_METHOD(Programs, "the next program is taken by a keeper that waits for
   CHECK(eventually([&] { return spares().empty(); }));
 }
 
+TEST_CASE_METHOD(Programs, "a keeper that waits is no process, and leaves nothing behind") {
+  const auto spares = [] { return children_called("selfagent-spare"); };
+  const auto folders = [this] {
+    const auto all = std::filesystem::directory_iterator(settings.folder);
+    return std::distance(begin(all), end(all));
+  };
+  REQUIRE(end_of(start("true")).is_over());
+  REQUIRE(eventually([&] { return spares().size() == 1; }));
+  CHECK(table->list().size() == 1);
+  // Gone together with its daemon, as the next one sees it.
+  ::kill(spares().front(), SIGKILL);
+  REQUIRE(eventually([&] { return spares().empty(); }));
+  CHECK(folders() == 2);
+  {
+    ProcessTable next(sandbox, settings);
+    CHECK(next.list().size() == 1);
+    CHECK(folders() == 1);
+    REQUIRE(end_of(next.start(bash("true"))).is_over());
+    REQUIRE(eventually([&] { return spares().size() == 1; }));
+    CHECK(folders() == 3);
+  }
+  CHECK(folders() == 2);
+}
+
+TEST_CASE_METHOD(Programs, "what a keeper that waited keeps is found again, however it was asked") {
+  const auto spares = [] { return children_called("selfagent-spare"); };
+  REQUIRE(end_of(start("true")).is_over());
+  REQUIRE(eventually([&] { return spares().size() == 1; }));
+  // Longer than a message may be.
+  const std::string filler(100'000, '#');
+  ProcessPtr running;
+  SECTION("by a message") { running = start("echo here; exec sleep 1000"); }
+  SECTION("by a file") { running = start("echo here; exec sleep 1000 " + filler); }
+  SECTION("after one that was killed") {
+    ::kill(spares().front(), SIGKILL);
+    REQUIRE(eventually([&] { return spares().empty(); }));
+    running = start("echo here; exec sleep 1000");
+  }
+  REQUIRE(running);
+  REQUIRE(eventually([&] { return all(running) == "here\n"; }));
+  const std::string id = running->info().id;
+  table.reset();
+  table.emplace(sandbox, settings);
+  const ProcessPtr found = table->find(id);
+  CHECK(found->state().phase == ProcessPhase::running);
+  CHECK(all(found) == "here\n");
+  found->end(0ms);
+  CHECK(end_of(found).signal == SIGKILL);
+}
+
+TEST_CASE_METHOD(Programs, "a process that has just ended can be forgotten at once") {
+  for (int i = 0; i < 50; ++i) {
+    const ProcessPtr process = start("echo " + std::to_string(i));
+    REQUIRE(end_of(process).exit_code == 0);
+    const auto folder = process->folder();
+    table->forget(process->info().id);
+    REQUIRE_FALSE(std::filesystem::exists(folder));
+  }
+}
+
 TEST_CASE_METHOD(Programs, "what is being started when the table is closed is ended, too") {
   // A keeper that comes to its work when the test says so.
   const std::string file = scratch / "keeper";
