@@ -9,12 +9,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,13 +28,13 @@
 #include "keeper/guest.h"
 #include "keeper/jail.h"
 #include "keeper/log.h"
+#include "keeper/means.h"
 #include "keeper/protocol.h"
 #include "keeper/tree.h"
 
 namespace selfagent::keeper {
 namespace {
 
-constexpr int most_clients = 8;
 constexpr int64_t report_interval_ms = 5;  // between two reports of nothing but output
 constexpr int64_t kill_interval_ms = 20;   // between two looks for what has survived
 constexpr int64_t last_output_ms = 1000;   // for the rest of the output when nothing runs any more
@@ -45,62 +42,6 @@ constexpr int reads_per_turn = 16;
 constexpr int64_t begin_within_ms = 8000;       // that a shell must take up a guest
 constexpr int64_t interrupt_interval_ms = 100;  // between two interrupts of a guest that is to end
 constexpr int64_t shell_grace_ms = 1000;        // after KILL to a guest, before KILL to its shell
-
-// A socket in the folder, whose path may be longer than an address takes; -1 if there can be none:
-// the daemon that started this one is connected all the same.
-int listen_in_folder() {
-  const int listener = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/control", folder_fd);
-  ::umask(0077);
-  if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-      ::listen(listener, most_clients) == 0) {
-    return listener;
-  }
-  ::close(listener);
-  return -1;
-}
-
-// What write_exit() writes to before it is `exit`; -1 if there can be none.
-int create_exit_file() {
-  return ::openat(folder_fd, "exit.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-}
-
-// Blocks all signals, and reads two of them.
-int read_signals() {
-  sigset_t set;
-  ::sigfillset(&set);
-  ::sigprocmask(SIG_SETMASK, &set, nullptr);
-  ::sigemptyset(&set);
-  ::sigaddset(&set, SIGCHLD);
-  ::sigaddset(&set, SIGTERM);
-  return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-// What a keeper has before it knows its program.
-struct Means {
-  explicit Means(bool spare)
-      : signals(read_signals()),
-        listener(listen_in_folder()),
-        exit_file(spare ? create_exit_file() : -1),
-        complete(signals >= 0 && make_supplies(supplies)),
-        error(errno) {}
-
-  int signals;
-  int listener;
-  int exit_file;
-  Supplies supplies{};
-  bool complete;  // false, with the `error`, if there is no room for a program
-  int error;
-};
-
-// Nothing was started: an empty folder is removed by the next daemon.
-void leave_nothing() {
-  ::unlinkat(folder_fd, "control", 0);
-  ::unlinkat(folder_fd, "info", 0);
-  ::unlinkat(folder_fd, "exit.new", 0);
-}
 
 class Keeper {
  public:
@@ -554,50 +495,6 @@ class Keeper {
   int interrupts_ = 0;
 };
 
-// The configuration, which stays where it is.
-struct Text {
-  char* bytes = nullptr;
-  size_t size = 0;
-};
-
-Text map(int file) {
-  struct stat info{};
-  if (::fstat(file, &info) != 0 || info.st_size <= 0) return {};
-  const auto size = static_cast<size_t>(info.st_size);
-  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
-  ::close(file);
-  if (memory == MAP_FAILED) return {};
-  return {static_cast<char*>(memory), size};
-}
-
-// Started beforehand: says that it is there, and waits for the configuration of a program to keep.
-// Empty if there will be none, because the daemon has ended or has no use for this one.
-Text take_work() {
-  static char bytes[most_in_message];
-  Report ready{};
-  ready.magic = magic;
-  ready.exit_code = -1;
-  if (::send(client_fd, &ready, sizeof ready, MSG_NOSIGNAL) != sizeof ready) return {};
-  iovec part{bytes, sizeof bytes};
-  int given = -1;
-  alignas(cmsghdr) char room[CMSG_SPACE(sizeof given)];
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = room;
-  message.msg_controllen = sizeof room;
-  ssize_t count = 0;
-  do {
-    count = ::recvmsg(client_fd, &message, MSG_CMSG_CLOEXEC);
-  } while (count < 0 && errno == EINTR);
-  if (count <= 0) return {};
-  const cmsghdr* head = CMSG_FIRSTHDR(&message);
-  if (head == nullptr) return {bytes, static_cast<size_t>(count)};
-  if (head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof given)) return {};
-  std::memcpy(&given, CMSG_DATA(head), sizeof given);
-  return map(given);
-}
-
 }  // namespace
 }  // namespace selfagent::keeper
 
@@ -613,7 +510,7 @@ int main(int count, char** arguments) {
   if (spare) ::prctl(PR_SET_NAME, "selfagent-spare");
   for (int fd = config_fd; fd <= client_fd; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   const Means means(spare);
-  const Text text = spare ? take_work() : map(config_fd);
+  const Text text = spare ? take_work() : map_text(config_fd);
   if (spare && text.bytes == nullptr) {
     leave_nothing();
     return 0;

@@ -29,9 +29,7 @@ constexpr milliseconds pause_before_spare{2};
 constexpr int above_a_keepers = keeper::client_fd + 1;
 
 /// A file with a configuration.
-UniqueFd file_of(const std::string& configuration) {
-  return memory_file("process", configuration);
-}
+UniqueFd file_of(const std::string& configuration) { return memory_file("process", configuration); }
 
 /// Without `config` it is a spare one.
 pid_t start_keeper(const fs::path& program, const UniqueFd& config, const UniqueFd& folder,
