@@ -33,6 +33,9 @@ class WebSocket:
             head += self.socket.recv(1)
         if b" 101 " not in head.split(b"\r\n", 1)[0]:
             raise CallError(f"/ws was not upgraded: {head.decode(errors='replace')}")
+        # The kernel keeps the time from here on: with a timeout of its own, Python asks poll before each call.
+        self.socket.settimeout(None)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 60, 0))
         self.buffer = bytearray(16 << 20)
         self.id = 0
 
