@@ -1,0 +1,34 @@
+// What each part of the daemon is told, out of what the daemon is told.
+#pragma once
+
+#include "app/settings.h"
+#include "jobs/retention.h"
+#include "kernel/kernels.h"
+#include "net/auth.h"
+#include "net/lab.h"
+#include "net/server.h"
+#include "process/process_table.h"
+#include "process/sandbox.h"
+#include "tool/registry.h"
+
+namespace selfagent {
+
+Sandbox::Settings sandbox_settings(const Settings& settings);
+ProcessTable::Settings process_settings(const Settings& settings);
+RetentionSettings retention_settings(const Settings& settings);
+Kernels::Settings kernel_settings(const Settings& settings);
+
+/// The owner and, from the token file, everyone else. Throws Error(invalid_argument) for a tool
+/// that does not exist and for a token file that cannot be read.
+Auth::Settings auth_settings(const Settings& settings, const Registry& tools);
+
+/// The main port's.
+HttpServer::Settings server_settings(const Settings& settings);
+
+/// JupyterLab's port's.
+HttpServer::Settings lab_server_settings(const Settings& settings);
+
+/// Throws Error(invalid_argument) for a port without JupyterLab's socket and for a bad --lab-url.
+Lab::Settings lab_settings(const Settings& settings, const Sandbox& sandbox);
+
+}  // namespace selfagent
