@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include "base/error.h"
+#include "base/stop_when.h"
 #include "process/process_table.h"
 #include "process/sandbox.h"
 #include "tool/act.h"
@@ -63,6 +64,8 @@ ProcessPtr start(const Args& args, ToolContext& context) {
   return processes_of(context).start(request);
 }
 
+bool exited(const ProcessState& state) { return state.has_exited(); }
+
 std::string name_of(const Process& process) {
   return "process " + std::to_string(process.state().pid) + " (" + process.info().id + ")";
 }
@@ -77,9 +80,12 @@ std::string name_of(const Process& process) {
 
 /// Waits for a window that was not there before and returns a sentence about it.
 std::string wait_for_window(const Args& args, ToolContext& context, const Process& process,
-                            const std::vector<Window>& before) {
+                            WindowWatch& watch, const std::vector<Window>& before) {
   const std::string started = "started " + name_of(process);
   Deadline deadline = Deadline::after(milliseconds(args.wait_ms)).sooner(context.deadline);
+  const StopWhen ended_or_stopped(context.stop, [&](const std::stop_token& done) {
+    return process.wait(exited, Deadline::never(), done).has_exited();
+  });
   bool handed_over = false;
   while (true) {
     const ProcessState state = process.state();  // before the look, so that no window is missed
@@ -101,7 +107,7 @@ std::string wait_for_window(const Args& args, ToolContext& context, const Proces
       return started + "; after " + std::to_string(args.wait_ms) +
              " ms it still runs but has no window yet";
     }
-    context.desktop.windows().wait_for_change(deadline.left(), context.stop);
+    watch.wait(deadline, ended_well ? context.stop : ended_or_stopped.token());
     if (context.stop.stop_requested()) {
       throw Error(ErrorCode::cancelled, started + ", then cancelled while waiting for its window");
     }
@@ -116,8 +122,9 @@ ToolResult run(const Args& args, ToolContext& context) {
   }
   std::string done;
   return watch_effect(context, args.after, done, [&] {
+    const auto watch = context.desktop.windows().watch_windows();
     const std::vector<Window> before = context.desktop.windows().list();
-    done = wait_for_window(args, context, *start(args, context), before);
+    done = wait_for_window(args, context, *start(args, context), *watch, before);
   });
 }
 

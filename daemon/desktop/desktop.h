@@ -196,7 +196,7 @@ class WindowWatch {
  public:
   virtual ~WindowWatch() = default;
   /// Waits until a window may have come, gone, moved, become active or got another title since this
-  /// watch or the last call of this began. False at `until`. Throws Error(cancelled),
+  /// watch or the last call of this began. False at `until` and when `stop` is requested. Throws
   /// Error(unavailable).
   virtual bool wait(Deadline until, const std::stop_token& stop) = 0;
 };
@@ -213,9 +213,6 @@ class Windows {
   /// of the client area.
   virtual void apply(uint64_t id, WindowAction action, Rect to, milliseconds limit,
                      const std::stop_token& stop) = 0;
-  /// Waits until windows may have come, gone or changed their order, at most `limit`; may return
-  /// without a reason.
-  virtual void wait_for_change(milliseconds limit, const std::stop_token& stop) = 0;
   /// A watch that sees every change after this call began. Throws Error(unavailable).
   virtual std::unique_ptr<WindowWatch> watch_windows() = 0;
 };

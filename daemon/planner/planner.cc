@@ -3,13 +3,14 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stop_when.h"
 #include "base/string_member.h"
+#include "base/wait.h"
 #include "llm/capabilities.h"
 #include "llm/server_window.h"
 #include "planner/actions.h"
 #include "planner/approvals.h"
 #include "planner/chat_command.h"
-#include "planner/limited_stop.h"
 #include "planner/loop.h"
 #include "planner/run_log.h"
 #include "planner/run_so_far.h"
@@ -20,6 +21,10 @@ namespace selfagent {
 namespace {
 
 constexpr size_t events_at_once = 2'000;
+
+auto passing(Deadline deadline) {
+  return [deadline](const std::stop_token& done) { return sleep_until(deadline, done); };
+}
 
 std::string join(const std::vector<std::string>& words) {
   std::string text;
@@ -192,7 +197,7 @@ RunOutcome Planner::State::run_with_model(const RunRequest& request, const RunSo
                                           RunLog& log, const BudgetSettings& limits,
                                           const std::stop_token& stop, Deadline deadline) {
   if (asks_window) {
-    const LimitedStop limited(stop, deadline);
+    const StopWhen limited(stop, passing(deadline));
     learned->learn_window([&] { return ask_window(model, limited.token()); }, limited.token());
   }
   const KnownModel known{learned->read().max_images > 0, learned->window_tokens(), summaries,
@@ -203,7 +208,7 @@ RunOutcome Planner::State::run_with_model(const RunRequest& request, const RunSo
             approvals, asking);
   RunOutcome outcome;
   try {
-    const LimitedStop limited(stop, deadline);
+    const StopWhen limited(stop, passing(deadline));
     outcome = loop.run(limited.token(), deadline);
   } catch (const Error& error) {
     outcome = ending(error, stop, deadline, loop);

@@ -1,14 +1,13 @@
 // Windows are what the window manager says they are: the root window's properties of EWMH list
 // them, and messages to the root window ask the window manager to change them. Each change is
-// awaited by looking again whenever the root window changed. Without a window manager the mapped
-// children of the root window stand in, and Xlib changes them. Source: Extended Window Manager
-// Hints 1.5; ICCCM 2.0, sections 4.1.2.5 and 4.1.4.
+// awaited by looking again whenever a window or the root window told of something. Without a window
+// manager the mapped children of the root window stand in, and Xlib changes them. Source: Extended
+// Window Manager Hints 1.5; ICCCM 2.0, sections 4.1.2.5 and 4.1.4.
 #include "x11/windows.h"
 
 #include <X11/Xatom.h>
 #include <X11/Xlib.h>
 #include <X11/Xutil.h>
-#include <poll.h>
 
 #include <algorithm>
 #include <array>
@@ -18,7 +17,6 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "base/wait.h"
 #include "x11/client_list.h"
 #include "x11/connection.h"
 #include "x11/properties.h"
@@ -26,9 +24,6 @@
 
 namespace selfagent {
 namespace {
-
-// Changes that do not touch the root window (a title, a state) are noticed this late.
-constexpr milliseconds look_again{20};
 
 enum AtomIndex {
   net_active_window,
@@ -90,7 +85,7 @@ class X11Windows : public Windows {
 
   std::vector<Window> list() override {
     const Connection::Use use(connection_);
-    drain(use);
+    use.discard_events();
     std::vector<Window> windows;
     const ::Window active = active_id(use);
     for (const ::Window id : list_.ids(use)) {
@@ -102,7 +97,7 @@ class X11Windows : public Windows {
 
   std::optional<Window> active() override {
     const Connection::Use use(connection_);
-    drain(use);
+    use.discard_events();
     const ::Window id = active_id(use);
     auto window = id == 0 ? std::nullopt : read(use, id, id);
     use.check();
@@ -111,27 +106,17 @@ class X11Windows : public Windows {
 
   void apply(uint64_t id, WindowAction action, Rect to, milliseconds limit,
              const std::stop_token& stop) override {
+    const auto watch = watch_windows();
     const Window before = find(id);
     send(before, action, to);
     const Deadline deadline = Deadline::after(limit);
     while (!done(before, action, to)) {
       if (deadline.passed()) throw_not_done(before, action, limit);
-      wait_for_change(std::min(look_again, deadline.left() + milliseconds(1)), stop);
+      watch->wait(deadline, stop);
       if (stop.stop_requested()) {
         throw Error(ErrorCode::cancelled, "cancelled while waiting for the window manager");
       }
     }
-  }
-
-  void wait_for_change(milliseconds limit, const std::stop_token& stop) override {
-    const StopDescriptor stop_descriptor(stop);
-    int fd = -1;
-    {
-      const Connection::Use use(connection_);
-      if (drain(use)) return;
-      fd = ConnectionNumber(use.display());
-    }
-    poll_until(fd, POLLIN, Deadline::after(std::min(limit, look_again)), stop_descriptor);
   }
 
   std::unique_ptr<WindowWatch> watch_windows() override {
@@ -143,20 +128,6 @@ class X11Windows : public Windows {
     auto names = atom_names;
     XInternAtoms(display, const_cast<char**>(names.data()), atom_count, False, atoms_.data());
     list_.prepare(display);
-    XSelectInput(display, DefaultRootWindow(display), PropertyChangeMask | SubstructureNotifyMask);
-    sync_and_take_error(display);
-  }
-
-  /// Empties the event queue; true if there was something.
-  static bool drain(const Connection::Use& use) {
-    bool some = false;
-    while (XPending(use.display()) > 0) {
-      XEvent event;
-      XNextEvent(use.display(), &event);
-      some = true;
-    }
-    use.check();
-    return some;
   }
 
   ::Window active_id(const Connection::Use& use) const {
@@ -350,7 +321,7 @@ class X11Windows : public Windows {
 
   bool done(const Window& before, WindowAction action, Rect to) {
     const Connection::Use use(connection_);
-    drain(use);
+    use.discard_events();
     const ::Window active = active_id(use);
     const auto listed = list_.ids(use);
     const bool exists = std::find(listed.begin(), listed.end(), before.id) != listed.end();

@@ -133,7 +133,6 @@ class FakeDesktop : public Desktop,
              const std::stop_token&) override {
     done.push_back("apply " + std::to_string(id) + " " + std::to_string(static_cast<int>(action)));
   }
-  void wait_for_change(milliseconds, const std::stop_token&) override {}
   std::unique_ptr<WindowWatch> watch_windows() override {
     struct Told : WindowWatch {
       explicit Told(std::function<bool()>& next) : next_change(next) {}

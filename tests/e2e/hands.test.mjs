@@ -420,6 +420,12 @@ describe("in a GTK editor", { skip: editor ? false : "no mousepad" }, () => {
   });
 });
 
+test("launch does not wait for a window on after the program's end", async () => {
+  // Each of the waits is longer than the client's patience.
+  assert.match(await failing("launch", { command: "sleep 0.3; echo the reason >&2; exit 3", wait_ms: 120_000 }), /exit code 3[^]*the reason/);
+  assert.match(await tool("launch", { command: "sleep 0.3", wait_ms: 120_000, settle_ms: 0 }), /ended well without a new window/);
+});
+
 test("a program that launch started leaves no zombie", async () => {
   await tool("launch", { command: "xterm -T brief -e sleep 0.2", wait_ms: 25_000, settle_ms: 0 });
   await until("its window is gone", async () => !(await tool("windows")).includes("brief"));

@@ -48,7 +48,6 @@ class FakeDesktop : public Desktop, private Screen, private Windows {
   std::vector<Window> list() override { return all_windows; }
   std::optional<Window> active() override { return std::nullopt; }
   void apply(uint64_t, WindowAction, Rect, milliseconds, const std::stop_token&) override {}
-  void wait_for_change(milliseconds, const std::stop_token&) override {}
   std::unique_ptr<WindowWatch> watch_windows() override { absent(); }
 
   [[noreturn]] static void absent() { throw Error(ErrorCode::unavailable, "not in this test"); }

@@ -62,7 +62,6 @@ class FakeDesktop final : public Desktop,
   std::optional<Window> active() override { return {}; }
   void apply(uint64_t, WindowAction, Rect, milliseconds, const std::stop_token&) override {}
 
-  void wait_for_change(milliseconds, const std::stop_token&) override {}
   std::unique_ptr<WindowWatch> watch_windows() override {
     struct NothingHappens : WindowWatch {
       bool wait(Deadline, const std::stop_token&) override { return false; }
