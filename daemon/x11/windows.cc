@@ -106,13 +106,18 @@ class X11Windows : public Windows {
 
   void apply(uint64_t id, WindowAction action, Rect to, milliseconds limit,
              const std::stop_token& stop) override {
-    const auto watch = watch_windows();
     const Window before = find(id);
     send(before, action, to);
     const Deadline deadline = Deadline::after(limit);
+    std::unique_ptr<WindowWatch> watch;
     while (!done(before, action, to)) {
       if (deadline.passed()) throw_not_done(before, action, limit);
-      watch->wait(deadline, stop);
+      // Many are done by the time that a watch has begun: another look comes before the first wait.
+      if (watch) {
+        watch->wait(deadline, stop);
+      } else {
+        watch = watch_windows();
+      }
       if (stop.stop_requested()) {
         throw Error(ErrorCode::cancelled, "cancelled while waiting for the window manager");
       }
