@@ -191,8 +191,10 @@ TEST_CASE("a wait for windows ends when it is cancelled, and when the display go
   const auto watch = desktop->windows().watch_windows();
   std::stop_source stop;
   stop.request_stop();
-  while (watch->wait(Deadline::after(20s), stop.get_token())) {
+  const Deadline patience = Deadline::after(20s);
+  while (watch->wait(patience, stop.get_token())) {
   }
+  REQUIRE_FALSE(patience.passed());
   server.reset();
   REQUIRE_THROWS_AS(watch->wait(Deadline::after(20s), {}), Error);
 }
