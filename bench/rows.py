@@ -162,6 +162,7 @@ def quiet(stage, counts, notes):
 def pointer(stage, counts, notes):
     daemon = stage.start_daemon()
     socket = clients.WebSocket(daemon.port, TOKEN)
+    xdotool = ["xdotool", "mousemove", "5", "5"]
     # On the desktop nobody answers a click; a window manager and a terminal do, on the same two processors.
     places = {"desktop": {"x": 5, "y": 5, "settle_ms": 0}, "terminal": {"x": 100, "y": 100, "settle_ms": 0}}
     times = {name: [] for name in ("ping", "move", *places, "released", "rested", "xdotool move", "xdotool click",
@@ -175,15 +176,14 @@ def pointer(stage, counts, notes):
             # The display holds this until it has released the button, on its own clock.
             released = socket.timed("move", at)[0]
             times[place].append(clicked)
-        times["released"].append(clicked + released)
+            times["released"].append(clicked + released)
         time.sleep(0.05)
         times["rested"].append(socket.timed("click", places["desktop"])[0])
         socket.timed("move", places["desktop"])
         times["scroll"].append(socket.timed("scroll", {"x": 400, "y": 300, "dy": 10, "settle_ms": 0})[0])
-        times["xdotool move"].append(process_seconds(["xdotool", "mousemove", "5", "5"]))
-        times["xdotool click"].append(process_seconds(["xdotool", "mousemove", "5", "5", "click", "1"]))
-        times["xdotool click --delay 0"].append(
-            process_seconds(["xdotool", "mousemove", "5", "5", "click", "--delay", "0", "1"]))
+        times["xdotool move"].append(process_seconds(xdotool))
+        times["xdotool click"].append(process_seconds([*xdotool, "click", "1"]))
+        times["xdotool click --delay 0"].append(process_seconds([*xdotool, "click", "--delay", "0", "1"]))
         times["true"].append(process_seconds(["true"]))
     socket.close()
     daemon.stop()
